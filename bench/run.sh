@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Builds and starts Millrace in one process, loads it and its peer in turns, and stops it again.
+#   bench/run.sh [options of bench.py, for example --only sync-mlp-c64 --table FILE.md]
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+url=http://127.0.0.1:7300
+start_seconds=60
+
+dotnet build -c Release "$root/src/Standalone" --nologo --verbosity quiet
+
+# Accepted jobs are written through to disk, so the store must be on one.
+mkdir -p "$root/artifacts/bench"
+if [[ $(stat --file-system --format=%T "$root/artifacts/bench") == tmpfs ]]; then
+    echo "artifacts/ is on a tmpfs: figures of accepted jobs would flatter" >&2
+    exit 1
+fi
+store=$(mktemp -d "$root/artifacts/bench/store.XXXXXX")
+log=$root/artifacts/bench/millrace.log
+pid=
+
+stop() {
+    if [[ -n $pid ]]; then
+        kill -TERM "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    fi
+    rm -rf "$store"
+}
+trap stop EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+MILLRACE__HTTP__URL=$url MILLRACE__STORE__PATH=$store MILLRACE__MODELS__PATH=$root/bench/models \
+    "$root/artifacts/bin/Standalone/release/Millrace.Standalone" >"$log" 2>&1 &
+pid=$!
+
+for ((waited = 0; ; waited++)); do
+    if ! kill -0 "$pid" 2>/dev/null; then # asked first: whatever else answers at this address is not what we built
+        echo "Millrace ended at its start:" >&2
+        tail -n 20 "$log" >&2
+        exit 1
+    fi
+    curl --silent --fail --noproxy '*' --output /dev/null "$url/v2/health/ready" && break
+    if ((waited >= start_seconds * 5)); then
+        echo "Millrace was not ready in $start_seconds s:" >&2
+        tail -n 20 "$log" >&2
+        exit 1
+    fi
+    sleep 0.2
+done
+
+python3 "$root/bench/bench.py" --millrace "$url" --pids "$pid" "$@"

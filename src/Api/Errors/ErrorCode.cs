@@ -1,0 +1,102 @@
+using System.Collections.Frozen;
+using System.Text;
+
+namespace Millrace.Api.Errors;
+
+/// <summary>The closed list of what can be wrong with a request. On the wire in snake_case.</summary>
+public enum ErrorCode
+{
+    InvalidJson,
+    InvalidRequest,
+    InvalidTensor,
+    InvalidCursor,
+    InvalidIdempotencyKey,
+    Unauthorized,
+    Forbidden,
+    JobNotFound,
+    ModelNotFound,
+    NotFound,
+    MethodNotAllowed,
+    NotAcceptable,
+    JobNotFinished,
+    JobNotCancelable,
+    NoResult,
+    IdempotencyInProgress,
+    PlanChanged,
+    Conflict,
+    ResultExpired,
+    InputExpired,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    UnsupportedEncoding,
+    IdempotencyKeyReused,
+    RateLimited,
+    QuotaExceeded,
+    Internal,
+    NotImplemented,
+    QueueFull,
+    Overloaded,
+    Unavailable,
+    ModelNotReady,
+    ShuttingDown,
+    DeadlineExceeded,
+}
+
+/// <param name="Title">The same for every problem of this code.</param>
+/// <param name="Meaning">When it is sent, and what the client can do.</param>
+public sealed record ErrorInfo(ErrorCode Code, string Name, int Status, string Title, string Meaning);
+
+public static class ErrorCodes
+{
+    public static readonly FrozenDictionary<ErrorCode, ErrorInfo> All = new[]
+    {
+        Of(ErrorCode.InvalidJson, 400, "The body is not valid JSON", "The body can't be read as JSON in UTF-8, or is nested deeper than 100 levels."),
+        Of(ErrorCode.InvalidRequest, 400, "The request is not valid", "A member, query parameter or header has a wrong type or value; `errors` points to each."),
+        Of(ErrorCode.InvalidTensor, 400, "A tensor does not fit the model", "Name, datatype, shape, number of elements or a value of a tensor is not what the model takes, or its values can't be written as JSON."),
+        Of(ErrorCode.InvalidCursor, 400, "The cursor is not valid", "The cursor was changed, or belongs to a list with other filters. Start again without one."),
+        Of(ErrorCode.InvalidIdempotencyKey, 400, "The idempotency key is not valid", "Idempotency-Key takes 1 to 255 of A-Z a-z 0-9 . _ : - and may stand in double quotes."),
+        Of(ErrorCode.Unauthorized, 401, "Authentication is needed", "Send a valid key as `Authorization: Bearer`."),
+        Of(ErrorCode.Forbidden, 403, "The key may not do this", "The key is valid but lacks the role."),
+        Of(ErrorCode.JobNotFound, 404, "There is no such job", "The id is unknown, the job was deleted, or its time is over."),
+        Of(ErrorCode.ModelNotFound, 404, "There is no such model", "No worker has announced a model of this name and version."),
+        Of(ErrorCode.NotFound, 404, "There is nothing here", "No route has this path."),
+        Of(ErrorCode.MethodNotAllowed, 405, "The method is not allowed here", "`Allow` lists the methods of this path."),
+        Of(ErrorCode.NotAcceptable, 406, "The answer can't be given in that form", "`Accept` asks for a form that this answer does not have."),
+        Of(ErrorCode.JobNotFinished, 409, "The job is not finished", "Ask again later, or with ?wait=."),
+        Of(ErrorCode.JobNotCancelable, 409, "The job can't be canceled", "It has ended already."),
+        Of(ErrorCode.NoResult, 409, "The job has no result", "It failed, was canceled or expired; read the job for the reason."),
+        Of(ErrorCode.IdempotencyInProgress, 409, "The first request with this key is not done", "Repeat the request a little later."),
+        Of(ErrorCode.PlanChanged, 409, "The matched set has changed", "Make a new dry run."),
+        Of(ErrorCode.Conflict, 409, "The request conflicts with the present state", "Read the present state and decide again."),
+        Of(ErrorCode.ResultExpired, 410, "The result is no longer kept", "Results are kept for result_ttl seconds after the end."),
+        Of(ErrorCode.InputExpired, 410, "The input is no longer kept", "Inputs are kept for result_ttl seconds after the end."),
+        Of(ErrorCode.PayloadTooLarge, 413, "The request is too large", "The body, after its content coding is undone, passes the limit."),
+        Of(ErrorCode.UnsupportedMediaType, 415, "The media type is not supported", "Send application/json."),
+        Of(ErrorCode.UnsupportedEncoding, 415, "The content coding is not supported", "`Accept-Encoding` lists what is."),
+        Of(ErrorCode.IdempotencyKeyReused, 422, "The idempotency key was used for another request", "Use a new key for a new request."),
+        Of(ErrorCode.RateLimited, 429, "Too many requests", "Wait for Retry-After seconds."),
+        Of(ErrorCode.QuotaExceeded, 429, "Too many own jobs", "Wait until some of your jobs have ended."),
+        Of(ErrorCode.Internal, 500, "Something went wrong here", "It is logged with the request id."),
+        Of(ErrorCode.NotImplemented, 501, "This is not built yet", "The detail names what."),
+        Of(ErrorCode.QueueFull, 503, "The queue is full", "Wait for Retry-After seconds, or send a job."),
+        Of(ErrorCode.Overloaded, 503, "Too many requests are in work", "Wait for Retry-After seconds."),
+        Of(ErrorCode.Unavailable, 503, "A part behind this service is unavailable", "Whether a submission was stored may be unknown: repeat it with the same Idempotency-Key."),
+        Of(ErrorCode.ModelNotReady, 503, "The model is not ready", "It is known but can't serve now; its index entry gives the reason."),
+        Of(ErrorCode.ShuttingDown, 503, "This process is stopping", "Repeat the request; another process takes it."),
+        Of(ErrorCode.DeadlineExceeded, 504, "The deadline passed", "The answer did not come in time. Allow more time, or send a job."),
+    }.ToFrozenDictionary(e => e.Code);
+
+    private static ErrorInfo Of(ErrorCode code, int status, string title, string meaning) => new(code, SnakeCase(code.ToString()), status, title, meaning);
+
+    private static string SnakeCase(string name)
+    {
+        var text = new StringBuilder();
+        foreach (var letter in name)
+        {
+            if (char.IsUpper(letter) && text.Length > 0)
+                text.Append('_');
+            text.Append(char.ToLowerInvariant(letter));
+        }
+        return text.ToString();
+    }
+}

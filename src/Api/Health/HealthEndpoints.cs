@@ -1,0 +1,33 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Millrace.Api.Errors;
+using Millrace.Api.Http;
+using Millrace.Api.Models;
+using Millrace.Hosting.Lifecycle;
+
+namespace Millrace.Api.Health;
+
+internal static class HealthEndpoints
+{
+    /// <summary>The catalog is read from the store every second: older than this, and the store is away.</summary>
+    private static readonly TimeSpan StoreSilence = TimeSpan.FromSeconds(10);
+
+    public static void MapHealth(this IEndpointRouteBuilder routes)
+    {
+        var group = routes.MapGroup("/v2/health").WithTags("Health");
+        group.MapGet("/live", (Delegate)Live).WithName("ServerLive").WithSummary("The process answers; depends on nothing else").Produces<LiveStatus>();
+        group.MapGet("/ready", Ready).WithName("ServerReady").WithSummary("New work can be accepted now").Produces<ReadyStatus>().Produces<ProtocolError>(503);
+    }
+
+    private static Task Live(HttpContext context) => JsonBody.WriteAsync(context, new LiveStatus(true), ApiJson.Default.LiveStatus);
+
+    private static Task Ready(HttpContext context, Draining draining, ModelCatalog catalog)
+    {
+        if (draining.Begun.IsCancellationRequested)
+            throw new RefusedException(new Refusal(ErrorCode.ShuttingDown, "This process is stopping.") { RetryAfter = 1 });
+        if (catalog.Age is not { } age || age > StoreSilence)
+            throw new RefusedException(new Refusal(ErrorCode.Unavailable, "The store does not answer.") { RetryAfter = 2 });
+        return JsonBody.WriteAsync(context, new ReadyStatus(true), ApiJson.Default.ReadyStatus);
+    }
+}

@@ -1,0 +1,24 @@
+using System.Text.Json.Serialization;
+using Millrace.Api.Errors;
+using Millrace.Api.Jobs;
+using Millrace.Api.Models;
+using Millrace.Api.Queues;
+
+namespace Millrace.Api.Http;
+
+/// <summary>What the API writes, in snake_case.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSerializable(typeof(ProtocolError))]
+[JsonSerializable(typeof(Problem))]
+[JsonSerializable(typeof(JobView))]
+[JsonSerializable(typeof(JobList))]
+[JsonSerializable(typeof(QueueView))]
+[JsonSerializable(typeof(QueueList))]
+[JsonSerializable(typeof(ServerMetadata))]
+[JsonSerializable(typeof(ModelMetadata))]
+[JsonSerializable(typeof(ModelReadiness))]
+[JsonSerializable(typeof(LiveStatus))]
+[JsonSerializable(typeof(ReadyStatus))]
+[JsonSerializable(typeof(ModelList))]
+[JsonSerializable(typeof(IReadOnlyList<IndexEntry>))]
+internal sealed partial class ApiJson : JsonSerializerContext;

@@ -1,0 +1,81 @@
+using System.Buffers;
+using System.IO.Compression;
+using Microsoft.AspNetCore.Http;
+using Millrace.Api.Errors;
+
+namespace Millrace.Api.Http;
+
+/// <summary>A request's body in one rented piece of memory, its content coding undone.</summary>
+internal readonly struct RequestBody : IDisposable
+{
+    private const int FirstBuffer = 16 << 10;
+    private readonly byte[] _buffer;
+
+    private RequestBody(byte[] buffer, int length) => (_buffer, Bytes) = (buffer, buffer.AsMemory(0, length));
+
+    public ReadOnlyMemory<byte> Bytes { get; }
+
+    /// <exception cref="RefusedException">It is too large, or in a coding that is not known or not kept to.</exception>
+    public static async Task<RequestBody> ReadAsync(HttpContext context, long limit)
+    {
+        if (context.Request.ContentLength > limit)
+            throw TooLarge(limit);
+        var coding = context.Request.Headers.ContentEncoding.ToString();
+        if (coding.Length == 0 || coding.Equals("identity", StringComparison.OrdinalIgnoreCase))
+            return await ReadAsync(context.Request.Body, context.Request.ContentLength, limit, context.RequestAborted);
+        await using var decoded = Decode(context.Request.Body, coding);
+        try { return await ReadAsync(decoded, null, limit, context.RequestAborted); }
+        catch (InvalidDataException)
+        {
+            throw new RefusedException(ErrorCode.InvalidRequest, $"The body is not valid {coding}.");
+        }
+    }
+
+    public void Dispose() => ArrayPool<byte>.Shared.Return(_buffer);
+
+    private static Stream Decode(Stream body, string coding)
+    {
+        if (coding.Equals("gzip", StringComparison.OrdinalIgnoreCase))
+            return new GZipStream(body, CompressionMode.Decompress);
+        if (coding.Equals("deflate", StringComparison.OrdinalIgnoreCase))
+            return new ZLibStream(body, CompressionMode.Decompress); // RFC 9110 §8.4.1.2: "deflate" is the zlib wrapper
+        throw new RefusedException(new Refusal(ErrorCode.UnsupportedEncoding, "Content-Encoding must be gzip, deflate or identity, and one of them only.")
+        {
+            AcceptEncoding = "gzip, deflate, identity",
+        });
+    }
+
+    private static async Task<RequestBody> ReadAsync(Stream body, long? announced, long limit, CancellationToken cancellation)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent((int)Math.Clamp(announced + 1 ?? FirstBuffer, 1, 1 << 20)); // what is announced need not come
+        var length = 0;
+        try
+        {
+            while (await body.ReadAsync(buffer.AsMemory(length), cancellation) is > 0 and var read)
+            {
+                length += read;
+                if (length > limit)
+                    throw TooLarge(limit);
+                if (length == buffer.Length)
+                    buffer = Grow(buffer, length);
+            }
+            return new RequestBody(buffer, length);
+        }
+        catch
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+            throw;
+        }
+    }
+
+    private static byte[] Grow(byte[] buffer, int length)
+    {
+        var larger = ArrayPool<byte>.Shared.Rent(checked(2 * length));
+        buffer.AsSpan(0, length).CopyTo(larger);
+        ArrayPool<byte>.Shared.Return(buffer);
+        return larger;
+    }
+
+    private static RefusedException TooLarge(long limit) =>
+        new(ErrorCode.PayloadTooLarge, $"The body is larger than {limit} bytes (after its content coding is undone).");
+}

@@ -1,0 +1,136 @@
+using Microsoft.Extensions.Logging;
+using Millrace.Hosting.Broker;
+using Millrace.Messages;
+
+namespace Millrace.Api.Inference;
+
+/// <summary>The sync lane of one model. While fewer than K messages are out, a request leaves at once, alone; else requests wait, and leave together with
+/// the next message, or when the first of them has waited long enough.</summary>
+internal sealed class Coalescer : IDisposable
+{
+    private readonly Lock _gate = new();
+    private readonly PriorityQueue<PendingRequest, (int Priority, long Arrival)> _waiting = new();
+    private readonly string _model;
+    private readonly Func<int> _mostOut;
+    private readonly IInferenceQueue _queue;
+    private readonly SyncLaneOptions _options;
+    private readonly ILogger _logger;
+    private readonly ITimer _timer;
+    private long _arrivals;
+    private int _out;
+    private int _requests;
+
+    /// <param name="mostOut">K, asked anew for each request: workers come and go.</param>
+    public Coalescer(string model, Func<int> mostOut, IInferenceQueue queue, SyncLaneOptions options, TimeProvider time, ILogger logger)
+    {
+        (_model, _mostOut, _queue, _options, _logger) = (model, mostOut, queue, options, logger);
+        _timer = time.CreateTimer(_ => SendAllWaiting(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>False when too many requests are in work already.</summary>
+    public bool TryAdd(PendingRequest request)
+    {
+        List<PendingRequest>? pack = null;
+        lock (_gate)
+        {
+            if (_requests >= _options.MaxRequests)
+                return false;
+            _requests++;
+            if (_out < _mostOut())
+            {
+                _out++;
+                pack = [request];
+            }
+            else
+            {
+                _waiting.Enqueue(request, (request.Order, _arrivals++));
+                if (_waiting.Count == 1)
+                    _timer.Change(_options.LongestWait, Timeout.InfiniteTimeSpan);
+            }
+        }
+        if (pack is not null)
+            _ = SendAsync(pack);
+        return true;
+    }
+
+    public void Dispose() => _timer.Dispose();
+
+    private void SendAllWaiting()
+    {
+        while (true)
+        {
+            List<PendingRequest> pack;
+            lock (_gate)
+            {
+                pack = TakePack();
+                if (pack.Count == 0)
+                    return;
+                _out++;
+            }
+            _ = SendAsync(pack);
+        }
+    }
+
+    /// <summary>As many as a message holds, by priority, then age; those whose client has left are dropped.</summary>
+    private List<PendingRequest> TakePack()
+    {
+        var pack = new List<PendingRequest>();
+        long bytes = 0;
+        while (pack.Count < _options.PackRequests && bytes < _options.PackBytes && _waiting.TryDequeue(out var request, out _))
+        {
+            if (!request.TryLeave())
+            {
+                _requests--;
+                continue;
+            }
+            pack.Add(request);
+            bytes += request.Body.Length;
+        }
+        return pack;
+    }
+
+    private async Task SendAsync(List<PendingRequest> pack)
+    {
+        while (pack.Count > 0)
+        {
+            await ExchangeAsync(pack);
+            lock (_gate)
+            {
+                _requests -= pack.Count;
+                pack = _out <= _mostOut() ? TakePack() : [];
+                if (pack.Count == 0)
+                    _out--;
+            }
+        }
+    }
+
+    private async Task ExchangeAsync(List<PendingRequest> pack)
+    {
+        try
+        {
+            var message = new InferPack { Model = _model, Items = pack.Select(r => r.ToItem()).ToArray() };
+            var longest = pack.Max(r => r.Remaining);
+            using var deadline = new CancellationTokenSource(longest + Grace, pack[0].Time); // a lost reply must not keep the place for ever
+            var reply = await _queue.SendAsync(message, deadline.Token);
+            var outcomes = reply.Outcomes.ToDictionary(o => o.Id);
+            foreach (var request in pack)
+            {
+                if (!request.TryEnd(outcomes[request.Id]))
+                    _logger.LateReply(request.Id);
+            }
+        }
+        catch (OperationCanceledException) // no reply: every deadline in the pack has passed
+        {
+            foreach (var request in pack)
+                request.TryEnd(new InferOutcome { Id = request.Id, Failure = InferFailure.DeadlineExceeded, Detail = "No reply came." });
+        }
+        catch (Exception error) // whatever it was, each caller gets an answer
+        {
+            _logger.PackFailed(error, pack.Count, _model);
+            foreach (var request in pack)
+                request.Fail(error);
+        }
+    }
+
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(1);
+}

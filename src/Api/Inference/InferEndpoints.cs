@@ -1,0 +1,69 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Millrace.Api.Errors;
+using Millrace.Api.Http;
+using Millrace.Api.Jobs;
+using Millrace.Api.Models;
+using Millrace.Hosting.Inference;
+using Millrace.Hosting.Lifecycle;
+using Millrace.Messages;
+
+namespace Millrace.Api.Inference;
+
+internal static class InferEndpoints
+{
+    public static void MapInference(this IEndpointRouteBuilder routes)
+    {
+        var group = routes.MapGroup("/v2/models").WithTags("Inference");
+        Describe(group.MapPost("/{model}/infer", HandleAsync)).WithName("Infer").WithSummary("Run a model and answer on this connection");
+        Describe(group.MapPost("/{model}/versions/{version}/infer", HandleAsync)).WithName("InferVersion").WithSummary("The same on a named version");
+    }
+
+    private static RouteHandlerBuilder Describe(RouteHandlerBuilder route) => route
+        .Accepts<InferenceRequestSchema>("application/json").Produces<InferenceResponseSchema>().Produces<JobView>(202)
+        .Produces<ProtocolError>(400).Produces<ProtocolError>(404).Produces<ProtocolError>(413).Produces<ProtocolError>(503).Produces<ProtocolError>(504);
+
+    /// <summary>1. admit  2. read and validate  3. answer 202 if asked to  4. send through the sync lane  5. answer.</summary>
+    private static async Task HandleAsync(
+        HttpContext context, ModelCatalog catalog, SyncLane lane, JobSubmission jobs, Draining draining, HttpOptions options, string model, string? version)
+    {
+        using var work = Admission.Begin(draining);
+        var served = catalog.Ready(model, version);
+        using var body = await RequestBody.ReadAsync(context, options.MaxBodyBytes);
+        Admission.RefuseBinary(context.Request);
+        var (request, settings) = InferenceReader.Read(body.Bytes.Span, served, strict: false);
+        if (Preferences.Of(context.Request).RespondAsync)
+        {
+            await jobs.SubmitInferenceAsync(context, served, request, settings, body.Bytes);
+            return;
+        }
+        var outcome = await lane.SendAsync(model, version, settings, request.Encode(), context.RequestAborted);
+        await AnswerAsync(context, outcome);
+    }
+
+    private static async Task AnswerAsync(HttpContext context, InferOutcome outcome)
+    {
+        if (outcome.Failure != InferFailure.None)
+            throw new RefusedException(Refuse(outcome));
+        ReadOnlyMemory<byte> json;
+        try { json = InferenceJsonWriter.Write(InferenceResponse.Decode(outcome.Response)); }
+        catch (NotJsonException error) { throw new RefusedException(ErrorCode.InvalidTensor, error.Message); }
+        if (AnswerCoding.Choose(context.Request) is { } coding)
+        {
+            context.Response.Headers.ContentEncoding = coding;
+            context.Response.Headers.Vary = "Accept-Encoding";
+            json = AnswerCoding.Encode(json, coding);
+        }
+        await JsonBody.WriteAsync(context, json);
+    }
+
+    private static Refusal Refuse(InferOutcome outcome) => outcome.Failure switch
+    {
+        InferFailure.InvalidInput => new Refusal(ErrorCode.InvalidTensor, outcome.Detail!),
+        InferFailure.DeadlineExceeded => new Refusal(ErrorCode.DeadlineExceeded, $"{outcome.Detail} Allow more time by parameters.timeout, or send a job."),
+        InferFailure.ModelNotReady => new Refusal(ErrorCode.ModelNotReady, outcome.Detail!) { RetryAfter = 1 },
+        InferFailure.ShuttingDown => new Refusal(ErrorCode.ShuttingDown, outcome.Detail!) { RetryAfter = 1 },
+        _ => new Refusal(ErrorCode.Internal, outcome.Detail ?? "The model run failed."),
+    };
+}

@@ -1,0 +1,269 @@
+using System.Text.Json;
+using Millrace.Api.Errors;
+using Millrace.Api.Models;
+using Millrace.Hosting.Inference;
+
+namespace Millrace.Api.Inference;
+
+/// <summary>Reads and validates an inference request against the model's announced metadata, in one pass over its JSON.</summary>
+/// <remarks>Source: Open Inference Protocol, inference request JSON object.</remarks>
+internal ref struct InferenceReader
+{
+    private const int MostDimensions = 64;
+    private const long MostElements = 1 << 24;
+    private static readonly JsonReaderOptions Options = new() { MaxDepth = TensorJsonReader.DeepestNesting };
+
+    private readonly ReadOnlySpan<byte> _json;
+    private readonly ServedVersion _model;
+    private readonly bool _strict;
+    private readonly Tensor?[] _inputs;
+    private InferenceSettings _settings;
+
+    private InferenceReader(ReadOnlySpan<byte> json, ServedVersion model, bool strict)
+    {
+        _json = json;
+        _model = model;
+        _strict = strict;
+        _inputs = new Tensor?[model.Inputs.Count];
+    }
+
+    /// <param name="strict">Refuse unknown members, as everywhere under /v1; under /v2 they are ignored.</param>
+    /// <exception cref="RefusedException">It is not a valid request for this model.</exception>
+    public static (InferenceRequest Request, InferenceSettings Settings) Read(ReadOnlySpan<byte> json, ServedVersion model, bool strict)
+    {
+        try
+        {
+            var reader = new InferenceReader(json, model, strict);
+            return (reader.Read(), reader._settings);
+        }
+        catch (JsonException error)
+        {
+            throw new RefusedException(ErrorCode.InvalidJson, $"The body is not valid JSON: {error.Message}");
+        }
+        catch (InvalidOperationException) // a string that is not valid Unicode
+        {
+            throw new RefusedException(ErrorCode.InvalidJson, "The body has a string that is not valid UTF-8 or has half a surrogate pair.");
+        }
+    }
+
+    private InferenceRequest Read()
+    {
+        var json = new Utf8JsonReader(_json, Options);
+        json.Read();
+        Expect(json, JsonTokenType.StartObject, "the request", "an object with inputs");
+        string? id = null;
+        var hasInputs = false;
+        List<string> outputs = [];
+        while (NextMember(ref json))
+        {
+            if (json.ValueTextEquals("inputs"u8))
+            {
+                ReadInputs(ref json);
+                hasInputs = true;
+            }
+            else if (json.ValueTextEquals("id"u8))
+                id = ReadString(ref json, "id");
+            else if (json.ValueTextEquals("outputs"u8))
+                outputs = ReadOutputs(ref json);
+            else if (json.ValueTextEquals("parameters"u8))
+                ParametersReader.Read(ref json, "parameters", out _settings);
+            else
+                SkipUnknown(ref json, "the request");
+        }
+        if (json.Read()) // throws on anything but white space
+            throw Invalid("The body goes on after the request.");
+        if (!hasInputs)
+            throw Invalid("The request has no inputs; it must have an array of tensors.");
+        return new InferenceRequest(id, Complete(), outputs);
+    }
+
+    private readonly Tensor[] Complete()
+    {
+        for (var at = 0; at < _inputs.Length; at++)
+        {
+            if (_inputs[at] is null)
+                throw new RefusedException(ErrorCode.InvalidTensor, $"Input {_model.Inputs[at].Name} is missing; the model takes {InputNames()}.");
+        }
+        return _inputs!;
+    }
+
+    private readonly void ReadInputs(ref Utf8JsonReader json)
+    {
+        json.Read();
+        Expect(json, JsonTokenType.StartArray, "inputs", "an array of tensors");
+        while (json.Read() && json.TokenType != JsonTokenType.EndArray)
+            ReadInput(ref json);
+    }
+
+    private readonly void ReadInput(ref Utf8JsonReader json)
+    {
+        Expect(json, JsonTokenType.StartObject, "an input", "an object with name, shape, datatype and data");
+        var draft = new InputDraft();
+        while (NextMember(ref json))
+        {
+            if (json.ValueTextEquals("name"u8))
+                draft.Name = ReadString(ref json, "an input's name");
+            else if (json.ValueTextEquals("datatype"u8))
+                draft.Datatype = ReadString(ref json, "an input's datatype");
+            else if (json.ValueTextEquals("shape"u8))
+                draft.Shape = ReadShape(ref json, draft.Name);
+            else if (json.ValueTextEquals("data"u8))
+                ReadData(ref json, draft);
+            else if (json.ValueTextEquals("parameters"u8))
+                ParametersReader.Read(ref json, "an input's parameters", out _);
+            else
+                SkipUnknown(ref json, "an input");
+        }
+        if (draft.Data is null && draft.DataAt >= 0) // data stood before what it takes to read it
+        {
+            var again = new Utf8JsonReader(_json[draft.DataAt..draft.DataEnd], Options);
+            again.Read();
+            draft.Data = TensorJsonReader.Read(ref again, draft.Name ?? "", Check(draft), Count(draft, draft.DataEnd - draft.DataAt));
+        }
+        var index = IndexOf(draft);
+        if (draft.Data is not { } data)
+            throw TensorJsonReader.Wrong(draft.Name!, "it has no data");
+        _inputs[index] = new Tensor(draft.Name!, Check(draft), draft.Shape!, data);
+    }
+
+    private readonly void ReadData(ref Utf8JsonReader json, InputDraft draft)
+    {
+        json.Read();
+        draft.DataAt = (int)json.TokenStartIndex;
+        if (draft.IsDescribed)
+        {
+            draft.Data = TensorJsonReader.Read(ref json, draft.Name!, Check(draft), Count(draft, _json.Length - draft.DataAt));
+            return;
+        }
+        json.Skip();
+        draft.DataEnd = (int)json.BytesConsumed;
+    }
+
+    /// <summary>The datatype, after name, datatype and shape were found to be what the model takes.</summary>
+    private readonly Datatype Check(InputDraft draft)
+    {
+        var spec = _model.Inputs[IndexOf(draft)];
+        if (draft.Datatype != spec.Datatype.Name())
+            throw TensorJsonReader.Wrong(spec.Name, $"its datatype is {draft.Datatype ?? "missing"}; the model takes {spec.Datatype.Name()}");
+        if (draft.Shape is null || !spec.Fits(draft.Shape))
+            throw TensorJsonReader.Wrong(spec.Name, $"its shape is {Shape(draft.Shape)}; the model takes {Shape(spec.Shape)}, where -1 is any length");
+        return spec.Datatype;
+    }
+
+    private readonly int IndexOf(InputDraft draft)
+    {
+        for (var at = 0; at < _inputs.Length; at++)
+        {
+            if (_model.Inputs[at].Name != draft.Name)
+                continue;
+            return _inputs[at] is null ? at : throw TensorJsonReader.Wrong(draft.Name, "it is given twice");
+        }
+        throw new RefusedException(ErrorCode.InvalidTensor, draft.Name is null
+            ? $"An input has no name; the model takes {InputNames()}."
+            : $"There is no input {Printable(draft.Name)}; the model takes {InputNames()}.");
+    }
+
+    /// <param name="available">Bytes of JSON that are left: no tensor has more elements, so a forged shape allocates nothing.</param>
+    private static long Count(InputDraft draft, int available)
+    {
+        long count;
+        try { count = Tensor.Count(draft.Shape); }
+        catch (OverflowException) { count = long.MaxValue; }
+        if (count > MostElements && count <= available)
+            throw TensorJsonReader.Wrong(draft.Name!, $"its shape {Shape(draft.Shape)} takes more than {MostElements} elements");
+        return count <= available ? count : throw TensorJsonReader.Wrong(draft.Name!, $"its shape {Shape(draft.Shape)} takes more elements than data has");
+    }
+
+    private static long[] ReadShape(ref Utf8JsonReader json, string? name)
+    {
+        json.Read();
+        Expect(json, JsonTokenType.StartArray, "shape", "an array of whole numbers");
+        var shape = new List<long>();
+        while (json.Read() && json.TokenType != JsonTokenType.EndArray)
+        {
+            if (json.TokenType != JsonTokenType.Number || !json.TryGetInt64(out var dimension) || dimension < 0)
+                throw TensorJsonReader.Wrong(name ?? "(not named yet)", "each dimension of its shape must be a whole number from 0");
+            if (shape.Count == MostDimensions)
+                throw TensorJsonReader.Wrong(name ?? "(not named yet)", $"its shape has more than {MostDimensions} dimensions");
+            shape.Add(dimension);
+        }
+        return [.. shape];
+    }
+
+    private readonly List<string> ReadOutputs(ref Utf8JsonReader json)
+    {
+        json.Read();
+        Expect(json, JsonTokenType.StartArray, "outputs", "an array of objects with a name");
+        var outputs = new List<string>();
+        while (json.Read() && json.TokenType != JsonTokenType.EndArray)
+        {
+            var name = ReadOutput(ref json);
+            if (!_model.Outputs.Any(o => o.Name == name))
+                throw new RefusedException(ErrorCode.InvalidTensor,
+                    $"There is no output {Printable(name)}; the model has {string.Join(", ", _model.Outputs.Select(o => o.Name))}.");
+            if (outputs.Contains(name))
+                throw new RefusedException(ErrorCode.InvalidTensor, $"Output {name} is asked for twice.");
+            outputs.Add(name);
+        }
+        return outputs;
+    }
+
+    private readonly string ReadOutput(ref Utf8JsonReader json)
+    {
+        Expect(json, JsonTokenType.StartObject, "an output", "an object with a name");
+        string? name = null;
+        while (NextMember(ref json))
+        {
+            if (json.ValueTextEquals("name"u8))
+                name = ReadString(ref json, "an output's name");
+            else if (json.ValueTextEquals("parameters"u8))
+                ParametersReader.Read(ref json, "an output's parameters", out _);
+            else
+                SkipUnknown(ref json, "an output");
+        }
+        return name ?? throw Invalid("An output has no name.");
+    }
+
+    private readonly void SkipUnknown(ref Utf8JsonReader json, string where)
+    {
+        if (_strict)
+            throw Invalid($"{where} has an unknown member {Printable(json.GetString()!)}.");
+        json.Skip();
+    }
+
+    private static bool NextMember(ref Utf8JsonReader json) => json.Read() && json.TokenType == JsonTokenType.PropertyName;
+
+    private static string ReadString(ref Utf8JsonReader json, string what)
+    {
+        json.Read();
+        Expect(json, JsonTokenType.String, what, "a string");
+        return json.GetString()!;
+    }
+
+    private static void Expect(in Utf8JsonReader json, JsonTokenType type, string what, string expected)
+    {
+        if (json.TokenType != type)
+            throw Invalid($"{char.ToUpperInvariant(what[0])}{what[1..]} must be {expected}.");
+    }
+
+    private readonly string InputNames() => string.Join(", ", _model.Inputs.Select(i => i.Name));
+
+    private static string Shape(long[]? shape) => shape is null ? "missing" : $"[{string.Join(",", shape)}]";
+
+    private static string Printable(string text) => text.Length <= 64 ? text : text[..64] + "…";
+
+    private static RefusedException Invalid(string detail) => new(ErrorCode.InvalidRequest, detail);
+
+    /// <summary>What is known of an input so far.</summary>
+    private sealed class InputDraft
+    {
+        public string? Name { get; set; }
+        public string? Datatype { get; set; }
+        public long[]? Shape { get; set; }
+        public ReadOnlyMemory<byte>? Data { get; set; }
+        public int DataAt { get; set; } = -1;
+        public int DataEnd { get; set; }
+
+        public bool IsDescribed => Name is not null && Datatype is not null && Shape is not null;
+    }
+}

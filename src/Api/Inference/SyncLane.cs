@@ -1,0 +1,59 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+using Millrace.Api.Errors;
+using Millrace.Api.Models;
+using Millrace.Hosting.Broker;
+using Millrace.Messages;
+
+namespace Millrace.Api.Inference;
+
+/// <summary>Requests answered on the same connection: no store, a deadline, and a stop for what nobody waits for any more.</summary>
+internal sealed class SyncLane(
+    IInferenceQueue queue, IEventBus events, ModelCatalog catalog, SyncLaneOptions options, TimeProvider time, ILogger<SyncLane> logger) : IDisposable
+{
+    private readonly ConcurrentDictionary<string, Coalescer> _models = new();
+
+    /// <param name="body">The encoded request.</param>
+    /// <exception cref="RefusedException">503 when too many requests are in work.</exception>
+    /// <exception cref="OperationCanceledException">The client left.</exception>
+    public async Task<InferOutcome> SendAsync(
+        string model, string? modelVersion, InferenceSettings settings, ReadOnlyMemory<byte> body, CancellationToken clientLeft)
+    {
+        var timeout = settings.Timeout is { } asked && asked < options.Timeout ? asked : options.Timeout;
+        var request = new PendingRequest(modelVersion, settings.Priority, timeout, body, time);
+        if (!_models.GetOrAdd(model, Open).TryAdd(request))
+            throw new RefusedException(new Refusal(ErrorCode.QueueFull, $"Model {model} has {options.MaxRequests} requests in work; send a job, or try again.") { RetryAfter = 1 });
+        try
+        {
+            return await request.Outcome.WaitAsync(timeout, time, clientLeft);
+        }
+        catch (TimeoutException)
+        {
+            await GiveUpAsync(request);
+            return new InferOutcome { Id = request.Id, Failure = InferFailure.DeadlineExceeded, Detail = $"No answer within {timeout.TotalSeconds} s." };
+        }
+        catch (OperationCanceledException) when (clientLeft.IsCancellationRequested)
+        {
+            await GiveUpAsync(request);
+            throw;
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (var coalescer in _models.Values)
+            coalescer.Dispose();
+    }
+
+    private async Task GiveUpAsync(PendingRequest request)
+    {
+        request.TryEnd(new InferOutcome { Id = request.Id, Failure = InferFailure.DeadlineExceeded });
+        if (request.HasLeft)
+            await events.PublishAsync(new StopRuns { Ids = [request.Id] }, CancellationToken.None);
+    }
+
+    private Coalescer Open(string model) => new(model, () => MostOut(model), queue, options, time, logger);
+
+    private int MostOut(string model) =>
+        options.Outstanding > 0 ? options.Outstanding : Math.Max(2, 2 * (catalog.Find(model)?.Instances ?? 0));
+}

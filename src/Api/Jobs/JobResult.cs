@@ -1,0 +1,37 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Net.Http.Headers;
+using Millrace.Api.Errors;
+using Millrace.Api.Http;
+using Millrace.Api.Inference;
+using Millrace.Hosting.Inference;
+using Millrace.Storage.Jobs;
+
+namespace Millrace.Api.Jobs;
+
+/// <summary><c>GET /v1/jobs/{id}/result</c>: the inference response, as the sync lane would have answered it.</summary>
+internal static class JobResult
+{
+    public static async Task HandleAsync(HttpContext context, IJobStore store, string id)
+    {
+        Queries.AllowOnly(context.Request);
+        var jobId = JobIds.Parse(id);
+        var job = await store.ReadAsync(context.Tenant(), jobId, context.RequestAborted) ?? throw JobIds.Unknown();
+        if (!job.State.IsFinal())
+            throw new RefusedException(new Refusal(ErrorCode.JobNotFinished, $"The job is {JobView.Name(job.State)}; ask again, or wait with GET {JobUrls.Of(jobId).Self}?wait=60.") { RetryAfter = 1 });
+        if (job.State != JobState.Succeeded)
+            throw new RefusedException(ErrorCode.NoResult, $"The job is {JobView.Name(job.State)}: {job.Error?.Message}");
+        if (!AcceptsJson(context.Request))
+            throw new RefusedException(ErrorCode.NotAcceptable, "The result can be had as application/json.");
+        var result = await store.ReadResultAsync(context.Tenant(), jobId, context.RequestAborted)
+            ?? throw new RefusedException(ErrorCode.ResultExpired, $"The result was kept until {job.ResultExpiresAt?.UtcDateTime:yyyy-MM-ddTHH:mm:ssZ}.");
+        try { await JsonBody.WriteAsync(context, InferenceJsonWriter.Write(InferenceResponse.Decode(result))); }
+        catch (NotJsonException error) { throw new RefusedException(ErrorCode.NotAcceptable, error.Message); }
+    }
+
+    private static bool AcceptsJson(HttpRequest request)
+    {
+        if (request.Headers.Accept.Count == 0 || !MediaTypeHeaderValue.TryParseList(request.Headers.Accept, out var accepted))
+            return true;
+        return accepted.Any(a => a.Quality is not 0 && (a.MatchesAllTypes || a.MediaType.Value is "application/json" or "application/*"));
+    }
+}

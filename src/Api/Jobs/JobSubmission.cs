@@ -1,0 +1,118 @@
+using System.Diagnostics;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+using Millrace.Api.Dispatch;
+using Millrace.Api.Errors;
+using Millrace.Api.Http;
+using Millrace.Api.Inference;
+using Millrace.Api.Models;
+using Millrace.Hosting.Broker;
+using Millrace.Hosting.Inference;
+using Millrace.Messages;
+using Millrace.Storage.Jobs;
+
+namespace Millrace.Api.Jobs;
+
+/// <summary>Accepts jobs: validate, store durably, hand a ticket to the broker, answer 202; or wait a while for the end if the client prefers that.</summary>
+internal sealed class JobSubmission(
+    ModelCatalog catalog, SubmitValidator validator, IJobStore store, ITicketQueue tickets, Dispatcher dispatcher, JobWaiters waiters, TimeProvider time,
+    ILogger<JobSubmission> logger)
+{
+    private const int DefaultPriority = 5;
+
+    /// <summary><c>POST /v1/jobs</c>.</summary>
+    public Task SubmitAsync(HttpContext context, ReadOnlyMemory<byte> body) => StoreAsync(context, Read(context, body.Span));
+
+    /// <summary><c>POST …/infer</c> with <c>Prefer: respond-async</c>.</summary>
+    public Task SubmitInferenceAsync(
+        HttpContext context, ServedVersion served, InferenceRequest request, InferenceSettings settings, ReadOnlyMemory<byte> body) =>
+        StoreAsync(context, New(context, served, request, new SubmitRequest
+        {
+            Priority = settings.Priority,
+            Timeout = settings.Timeout?.TotalSeconds ?? InferenceSettings.LongestTimeout.TotalSeconds,
+        }, body.Span));
+
+    private NewJob Read(HttpContext context, ReadOnlySpan<byte> body)
+    {
+        var reader = new SubmitReader(body);
+        var request = reader.Read();
+        var errors = validator.Check(request, reader.Errors);
+        if (errors.Count > 0)
+            throw new RefusedException(new Refusal(ErrorCode.InvalidRequest, $"{errors[0].Pointer} {errors[0].Detail}.") { Errors = errors });
+        var served = catalog.Ready(request.Model!, request.ModelVersion);
+        var (inference, settings) = InferenceReader.Read(body[reader.Inference], served, strict: true);
+        if (request.Priority == 0)
+            request = request with { Priority = settings.Priority };
+        return New(context, served, inference, request, body);
+    }
+
+    private static NewJob New(HttpContext context, ServedVersion served, InferenceRequest inference, SubmitRequest request, ReadOnlySpan<byte> body)
+    {
+        var (traceParent, traceState) = TraceContext.Of(context.Request);
+        return new NewJob
+        {
+            Tenant = context.Tenant(),
+            Model = served.Model,
+            ModelVersion = served.Version,
+            Priority = request.Priority == 0 ? DefaultPriority : request.Priority,
+            MaxAttempts = request.MaxAttempts,
+            Timeout = TimeSpan.FromSeconds(request.Timeout),
+            ExpiresIn = TimeSpan.FromSeconds(request.ExpiresIn),
+            ResultTtl = TimeSpan.FromSeconds(request.ResultTtl),
+            NotBefore = request.NotBefore,
+            Metadata = request.Metadata,
+            TraceParent = traceParent,
+            TraceState = traceState,
+            Input = inference.Encode(),
+            Key = Idempotency.Of(context.Request, body),
+        };
+    }
+
+    private async Task StoreAsync(HttpContext context, NewJob job)
+    {
+        switch (await store.AddAsync(job, context.RequestAborted))
+        {
+            case AddOutcome.Added(var added, var dispatched):
+                await DispatchAsync(added, dispatched);
+                await AnswerAsync(context, added);
+                return;
+            case AddOutcome.Replayed(var first):
+                context.Response.Headers["Idempotency-Replayed"] = "true";
+                await AnswerAsync(context, first);
+                return;
+            case AddOutcome.KeyReused:
+                throw new RefusedException(ErrorCode.IdempotencyKeyReused, "This Idempotency-Key made a job from another body; use a new key for a new request.");
+            case AddOutcome.Gone:
+                throw new RefusedException(ErrorCode.JobNotFound, "The job that this Idempotency-Key made has been deleted.");
+            case var unknown:
+                throw new UnreachableException($"No answer for {unknown}");
+        }
+    }
+
+    /// <summary>The job is committed, so nothing here may fail the request: what is not published now, the dispatcher finds.</summary>
+    private async Task DispatchAsync(Job job, bool dispatched)
+    {
+        if (!dispatched)
+        {
+            dispatcher.NoteBacklog();
+            return;
+        }
+        try { await tickets.PublishAsync([new RunJob { JobId = job.Id.Value, Model = job.Model }], CancellationToken.None); }
+        catch (BrokerUnavailableException error) { logger.TicketsFailed(error); }
+    }
+
+    private async Task AnswerAsync(HttpContext context, Job job)
+    {
+        if (Preferences.Of(context.Request).Wait is { } seconds)
+        {
+            context.Response.Headers["Preference-Applied"] = $"wait={seconds}";
+            job = await waiters.WaitAsync(job.Tenant, job.Id, TimeSpan.FromSeconds(seconds), context.RequestAborted) ?? job;
+        }
+        context.Response.Headers.Vary = "Prefer";
+        context.Response.Headers.Location = $"/v1/jobs/{job.Id}";
+        context.Response.StatusCode = job.State.IsFinal() ? StatusCodes.Status200OK : StatusCodes.Status202Accepted;
+        if (!job.State.IsFinal())
+            context.Response.Headers.RetryAfter = "1";
+        await JsonBody.WriteAsync(context, JobView.From(job, time), ApiJson.Default.JobView);
+    }
+}

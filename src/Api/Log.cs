@@ -1,0 +1,34 @@
+using Microsoft.Extensions.Logging;
+using Millrace.Storage.Jobs;
+
+namespace Millrace.Api;
+
+internal static partial class Log
+{
+    [LoggerMessage(3001, LogLevel.Error, "Request {RequestId} broke in an unforeseen way")]
+    internal static partial void RequestBroke(this ILogger logger, Exception error, string requestId);
+
+    [LoggerMessage(3002, LogLevel.Warning, "The store could not be used for request {RequestId}")]
+    internal static partial void StoreUnavailable(this ILogger logger, Exception error, string requestId);
+
+    [LoggerMessage(3003, LogLevel.Warning, "The broker could not be used for request {RequestId}")]
+    internal static partial void BrokerUnavailable(this ILogger logger, Exception error, string requestId);
+
+    [LoggerMessage(3101, LogLevel.Warning, "Took job {JobId} back from {WorkerId}: lease ended in attempt {Attempt}; it is now {State}")]
+    internal static partial void LeaseExpired(this ILogger logger, JobId jobId, string? workerId, int attempt, JobState state);
+
+    [LoggerMessage(3102, LogLevel.Debug, "Job {JobId} passed its expires_at and is now {State}")]
+    internal static partial void JobExpired(this ILogger logger, JobId jobId, JobState state);
+
+    [LoggerMessage(3103, LogLevel.Information, "Published {Count} tickets of {Model} again: {Dispatched} jobs are dispatched and {Present} tickets were there")]
+    internal static partial void TicketsRepublished(this ILogger logger, int count, string model, int dispatched, int present);
+
+    [LoggerMessage(3201, LogLevel.Debug, "A late reply for {RequestId}: nobody waits for it any more")]
+    internal static partial void LateReply(this ILogger logger, Guid requestId);
+
+    [LoggerMessage(3202, LogLevel.Warning, "A pack of {Count} requests to {Model} got no reply")]
+    internal static partial void PackFailed(this ILogger logger, Exception error, int count, string model);
+
+    [LoggerMessage(3203, LogLevel.Warning, "Tickets of new jobs could not be published; the dispatcher will do it")]
+    internal static partial void TicketsFailed(this ILogger logger, Exception error);
+}

@@ -1,0 +1,84 @@
+using System.Reflection;
+using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Millrace.Api.Errors;
+using Millrace.Api.Http;
+
+namespace Millrace.Api.Models;
+
+internal static class ModelEndpoints
+{
+    /// <summary>Only what is really built.</summary>
+    private static readonly string[] Extensions = ["model_repository", "parameters", "schedule_policy"];
+
+    private static readonly string Version =
+        typeof(ModelEndpoints).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "0";
+
+    public static void MapModels(this IEndpointRouteBuilder routes)
+    {
+        var group = routes.MapGroup("/v2").WithTags("Models");
+        group.MapGet("/", (Delegate)Server).WithName("ServerMetadata").WithSummary("Name, version and extensions of this server").Produces<ServerMetadata>();
+        group.MapGet("/models", List).WithName("ListModels").WithSummary("Names of all models").Produces<ModelList>();
+        foreach (var path in (string[])["/models/{model}", "/models/{model}/versions/{version}"])
+        {
+            var name = path.EndsWith("{version}", StringComparison.Ordinal) ? "Version" : "";
+            group.MapGet(path, Metadata).WithName($"Model{name}Metadata").WithSummary("Inputs, outputs and versions of a model")
+                .Produces<ModelMetadata>().Produces<ProtocolError>(404);
+            group.MapGet($"{path}/ready", Ready).WithName($"Model{name}Ready").WithSummary("Whether a model can serve now")
+                .Produces<ModelReadiness>().Produces<ProtocolError>(404).Produces<ProtocolError>(503);
+        }
+        group.MapPost("/repository/index", IndexAsync).WithName("RepositoryIndex").WithSummary("All versions of all models with their states")
+            .Produces<IReadOnlyList<IndexEntry>>();
+    }
+
+    private static Task Server(HttpContext context) =>
+        JsonBody.WriteAsync(context, new ServerMetadata("millrace", Version, Extensions), ApiJson.Default.ServerMetadata);
+
+    private static Task List(HttpContext context, ModelCatalog catalog) =>
+        JsonBody.WriteAsync(context, new ModelList(catalog.All.Select(m => m.Name).ToArray()), ApiJson.Default.ModelList);
+
+    private static Task Metadata(HttpContext context, ModelCatalog catalog, string model, string? version)
+    {
+        var found = catalog.Known(model, version);
+        if (found.Inputs.Count + found.Outputs.Count == 0)
+            found = catalog.Ready(model, version); // it never loaded, so nothing is known of it: the reason why not
+        return JsonBody.WriteAsync(context, ModelMetadata.From(catalog.Find(model)!, found), ApiJson.Default.ModelMetadata);
+    }
+
+    private static Task Ready(HttpContext context, ModelCatalog catalog, string model, string? version)
+    {
+        catalog.Ready(model, version);
+        return JsonBody.WriteAsync(context, new ModelReadiness(model, true), ApiJson.Default.ModelReadiness);
+    }
+
+    private static async Task IndexAsync(HttpContext context, ModelCatalog catalog, HttpOptions options)
+    {
+        using var body = await RequestBody.ReadAsync(context, options.MaxBodyBytes);
+        var readyOnly = OnlyReady(body.Bytes);
+        IReadOnlyList<IndexEntry> entries = catalog.All.SelectMany(m => m.Versions).Where(v => v.IsReady || !readyOnly).Select(IndexEntry.From).ToArray();
+        await JsonBody.WriteAsync(context, entries, ApiJson.Default.IReadOnlyListIndexEntry);
+    }
+
+    private static bool OnlyReady(ReadOnlyMemory<byte> body)
+    {
+        if (body.IsEmpty)
+            return false;
+        try
+        {
+            using var json = JsonDocument.Parse(body);
+            if (json.RootElement.ValueKind != JsonValueKind.Object)
+                throw new RefusedException(ErrorCode.InvalidRequest, "The body must be empty or an object like {\"ready\": true}.");
+            if (!json.RootElement.TryGetProperty("ready", out var ready))
+                return false;
+            return ready.ValueKind is JsonValueKind.True or JsonValueKind.False
+                ? ready.GetBoolean()
+                : throw new RefusedException(ErrorCode.InvalidRequest, $"ready must be true or false, not {ready.ValueKind.ToString().ToLowerInvariant()}.");
+        }
+        catch (JsonException error)
+        {
+            throw new RefusedException(ErrorCode.InvalidJson, $"The body is not valid JSON: {error.Message}");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+using Microsoft.Extensions.Logging;
+using Millrace.Hosting.Broker;
+using Millrace.Hosting.Lifecycle;
+using Millrace.Messages;
+using Millrace.Storage.Jobs;
+
+namespace Millrace.Api.Reconciliation;
+
+/// <summary>Mends what a lost process or message left behind: leases, missing tickets, jobs past their time, old data. Safe in every replica at once.</summary>
+internal sealed class Reconciler(
+    IRepairStore repair, IDispatchStore dispatch, ITicketQueue tickets, IEventBus events, ReconcilerOptions options, TimeProvider time, ILogger<Reconciler> logger)
+    : PassLoop(options.Interval, time, logger)
+{
+    private const int SmallBatch = 100;
+
+    public override async Task RunOnceAsync(CancellationToken cancellation)
+    {
+        await TakeBackAsync(cancellation);
+        await ExpireAsync(cancellation);
+        await PublishDeficitsAsync(cancellation);
+        while (await repair.PurgeAsync(options.KeepJobs, SmallBatch, cancellation) == SmallBatch) { }
+    }
+
+    private async Task TakeBackAsync(CancellationToken cancellation)
+    {
+        IReadOnlyList<RepairedJob> jobs;
+        do
+        {
+            jobs = await repair.TakeBackAsync(SmallBatch, cancellation);
+            foreach (var job in jobs)
+                logger.LeaseExpired(job.Id, job.Worker, job.Attempt, job.State);
+            await TellAsync(jobs, cancellation);
+        } while (jobs.Count == SmallBatch);
+    }
+
+    private async Task ExpireAsync(CancellationToken cancellation)
+    {
+        IReadOnlyList<RepairedJob> jobs;
+        do
+        {
+            jobs = await repair.ExpireAsync(SmallBatch, cancellation);
+            foreach (var job in jobs)
+                logger.JobExpired(job.Id, job.State);
+            await TellAsync(jobs, cancellation);
+        } while (jobs.Count == SmallBatch);
+    }
+
+    /// <summary>More marked jobs that wait than tickets in the queue: some tickets were lost, or never sent. A surplus one does no harm.</summary>
+    private async Task PublishDeficitsAsync(CancellationToken cancellation)
+    {
+        foreach (var (model, dispatched) in await dispatch.CountDispatchedAsync(Time.GetUtcNow() - options.RedispatchAfter, cancellation))
+        {
+            var present = await tickets.CountAsync(model, cancellation);
+            if (dispatched <= present)
+                continue;
+            var missing = await dispatch.OldestDispatchedAsync(model, dispatched - present, cancellation);
+            logger.TicketsRepublished(missing.Count, model, dispatched, present);
+            await tickets.PublishAsync(missing, cancellation);
+        }
+    }
+
+    private async Task TellAsync(IReadOnlyList<RepairedJob> jobs, CancellationToken cancellation)
+    {
+        foreach (var model in jobs.Where(j => j.State.IsFinal()).GroupBy(j => j.Model))
+            await events.PublishAsync(new JobsFinished { Model = model.Key, JobIds = model.Select(j => j.Id.Value).ToArray() }, cancellation);
+    }
+}

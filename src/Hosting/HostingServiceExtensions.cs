@@ -1,0 +1,39 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Millrace.Hosting.Configuration;
+using Millrace.Hosting.Lifecycle;
+using static Millrace.Hosting.Configuration.SettingsExtensions;
+
+namespace Millrace.Hosting;
+
+public static class HostingServiceExtensions
+{
+    /// <summary>What every process needs once: a clock, an orderly end, and settings that are checked before anything starts.</summary>
+    public static IServiceCollection AddMillraceHosting(this IServiceCollection services)
+    {
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSettings("Drain", Range<DrainOptions, TimeSpan>("Timeout", o => o.Timeout, TimeSpan.Zero, TimeSpan.FromHours(1)));
+        services.AddOptions<HostOptions>().Configure<DrainOptions>((host, drain) => host.ShutdownTimeout = drain.Timeout + TimeSpan.FromSeconds(5));
+        services.AddHostedService<SettingsCheck>();
+        services.AddSingleton<Draining>();
+        services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<Draining>());
+        return services;
+    }
+
+    /// <summary>Readable lines on standard error, so that standard output stays free; level by <c>Logging:LogLevel</c> as in every .NET service.</summary>
+    public static void SetUpLogging(this ILoggingBuilder logging)
+    {
+        logging.ClearProviders();
+        logging.AddSimpleConsole(console =>
+        {
+            console.SingleLine = true;
+            console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
+            console.UseUtcTimestamp = true;
+        });
+        logging.AddFilter("Microsoft", LogLevel.Warning);
+        logging.AddFilter("Microsoft.Hosting.Lifetime", LogLevel.Warning);
+        logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None); // a failed start is told in one line of ours
+    }
+}

@@ -1,0 +1,49 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Millrace.Hosting.Lifecycle;
+
+/// <summary>A timer around one pass. A pass that fails is logged and followed by the next; <see cref="Wake"/> brings the next one forward.</summary>
+public abstract class PassLoop(TimeSpan every, TimeProvider time, ILogger logger) : BackgroundService
+{
+    protected TimeProvider Time => time;
+
+    private readonly SemaphoreSlim _wake = new(0, 1);
+
+    /// <summary>One pass; tests call it by hand.</summary>
+    public abstract Task RunOnceAsync(CancellationToken cancellation);
+
+    public void Wake()
+    {
+        if (_wake.CurrentCount > 0)
+            return;
+        try { _wake.Release(); }
+        catch (SemaphoreFullException) { } // somebody else woke it just now
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try { await RunOnceAsync(stoppingToken); }
+            catch (Exception error) when (!stoppingToken.IsCancellationRequested) { logger.PassFailed(error, GetType().Name); } // the next pass finds what this one left
+            catch (OperationCanceledException) { return; }
+            await WaitAsync(stoppingToken);
+        }
+    }
+
+    private async Task WaitAsync(CancellationToken stopping)
+    {
+        using var timer = new CancellationTokenSource(every, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, stopping);
+        try { await _wake.WaitAsync(either.Token); }
+        catch (OperationCanceledException) { } // time for the next pass, or to leave
+    }
+
+    public override void Dispose()
+    {
+        _wake.Dispose();
+        base.Dispose();
+        GC.SuppressFinalize(this);
+    }
+}

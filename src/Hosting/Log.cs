@@ -1,0 +1,15 @@
+using Microsoft.Extensions.Logging;
+
+namespace Millrace.Hosting;
+
+internal static partial class Log
+{
+    [LoggerMessage(1001, LogLevel.Warning, "{Pass} failed and will run again")]
+    internal static partial void PassFailed(this ILogger logger, Exception error, string pass);
+
+    [LoggerMessage(1002, LogLevel.Information, "Stopping: no new work; up to {Limit} for what runs")]
+    internal static partial void Draining(this ILogger logger, TimeSpan limit);
+
+    [LoggerMessage(1003, LogLevel.Warning, "Stopping: {Left} pieces of work did not end within {Limit}; jobs among them go back to the queue")]
+    internal static partial void DrainTimedOut(this ILogger logger, int left, TimeSpan limit);
+}

@@ -1,0 +1,3 @@
+using Millrace.Standalone;
+
+return await StandaloneApp.RunAsync(args);

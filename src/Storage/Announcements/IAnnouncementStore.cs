@@ -1,0 +1,58 @@
+namespace Millrace.Storage.Announcements;
+
+/// <summary>What workers say of themselves and of their models, kept so that the API knows models also while no worker is alive.</summary>
+public interface IAnnouncementStore
+{
+    /// <summary>Replaces all that this worker announced before.</summary>
+    Task AnnounceAsync(string worker, IReadOnlyList<AnnouncedModel> models, CancellationToken cancellation);
+
+    /// <summary>Tells that the worker is alive.</summary>
+    Task BeatAsync(string worker, CancellationToken cancellation);
+
+    /// <summary>Tells that the worker left in order. Its models stay known while no other announced any.</summary>
+    Task LeaveAsync(string worker, CancellationToken cancellation);
+
+    /// <summary>The models of all workers that were seen since then; if there are none, those of the worker seen last.</summary>
+    Task<Announcements> ReadAsync(TimeSpan aliveWithin, CancellationToken cancellation);
+}
+
+/// <param name="LiveWorkers">Workers seen lately; 0 when <paramref name="Models"/> are remembered ones.</param>
+public sealed record Announcements(int LiveWorkers, IReadOnlyList<AnnouncedModel> Models);
+
+/// <summary>One version of a model as a worker has it.</summary>
+public sealed record AnnouncedModel
+{
+    public required string Name { get; init; }
+
+    /// <summary>A positive whole number in digits.</summary>
+    public required string Version { get; init; }
+    public required ModelState State { get; init; }
+
+    /// <summary>Why it is not ready; empty when it is.</summary>
+    public string Reason { get; init; } = "";
+
+    /// <summary>SHA-256 of the model file, lower-case hex.</summary>
+    public string Hash { get; init; } = "";
+    public IReadOnlyList<AnnouncedTensor> Inputs { get; init; } = [];
+    public IReadOnlyList<AnnouncedTensor> Outputs { get; init; } = [];
+
+    /// <summary>Runs that the worker makes at once.</summary>
+    public int Instances { get; init; }
+
+    /// <summary>Most rows in one run; 0 when the model is not batched.</summary>
+    public int MaxBatchSize { get; init; }
+}
+
+/// <param name="Datatype">The protocol's name, as FP32.</param>
+/// <param name="Shape">-1 marks a variable dimension, the batch's included.</param>
+public sealed record AnnouncedTensor(string Name, string Datatype, IReadOnlyList<long> Shape);
+
+/// <summary>The states of the protocol's model repository extension.</summary>
+public enum ModelState
+{
+    Unknown,
+    Ready,
+    Unavailable,
+    Loading,
+    Unloading,
+}

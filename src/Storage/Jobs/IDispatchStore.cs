@@ -1,0 +1,16 @@
+using Millrace.Messages;
+
+namespace Millrace.Storage.Jobs;
+
+/// <summary>The window: of each model's queued jobs at most so many are dispatched (marked, with a ticket in the broker); the rest waits here.</summary>
+public interface IDispatchStore
+{
+    /// <summary>Marks what is due until every window is full: tenants in turn, then priority, then age. The tickets of what it marked.</summary>
+    Task<IReadOnlyList<RunJob>> RefillAsync(int atMost, CancellationToken cancellation);
+
+    /// <summary>How many jobs of each model were marked before then and still wait for a claim.</summary>
+    Task<IReadOnlyDictionary<string, int>> CountDispatchedAsync(DateTimeOffset before, CancellationToken cancellation);
+
+    /// <summary>Tickets of the longest marked jobs of a model.</summary>
+    Task<IReadOnlyList<RunJob>> OldestDispatchedAsync(string model, int atMost, CancellationToken cancellation);
+}

@@ -1,0 +1,11 @@
+using System.Text.Json.Serialization;
+using Millrace.Storage.Announcements;
+using Millrace.Storage.Jobs;
+
+namespace Millrace.Storage;
+
+/// <summary>What lies in the store as JSON.</summary>
+[JsonSerializable(typeof(JobError))]
+[JsonSerializable(typeof(IReadOnlyDictionary<string, string>))]
+[JsonSerializable(typeof(AnnouncedModel))]
+internal sealed partial class StorageJson : JsonSerializerContext;

@@ -1,0 +1,192 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.ML.OnnxRuntime;
+using Millrace.Hosting.Faults;
+using Millrace.Hosting.Inference;
+using Millrace.Storage.Jobs;
+using Millrace.Worker.Execution;
+using Millrace.Worker.Models;
+
+namespace Millrace.Worker.Batching;
+
+/// <summary>Runs one version of a model on threads of its own, one for each instance. While all are busy, arrivals wait; the next free one takes
+/// all that agree in shape in one run. Nothing waits for company while an instance is free.</summary>
+internal sealed class Batcher : IDisposable
+{
+    /// <summary>A worker claims no more jobs than it can run in about this time, since an attempt's clock starts with the claim.</summary>
+    private const double ClaimAheadSeconds = 0.2;
+
+    private readonly Lock _statistics = new();
+    private readonly object _gate = new();
+    private readonly WaitingItems _waiting;
+    private readonly RunLedger _ledger;
+    private readonly FaultPoints _faults;
+    private readonly TimeProvider _time;
+    private readonly ILogger<Batcher> _logger;
+    private readonly List<Thread> _threads = [];
+    private double _secondsPerItem = ClaimAheadSeconds;
+    private bool _stopped;
+
+    public Batcher(LoadedModel model, RunLedger ledger, FaultPoints faults, TimeProvider time, ILogger<Batcher> logger)
+    {
+        (Model, _ledger, _faults, _time, _logger) = (model, ledger, faults, time, logger);
+        _waiting = new WaitingItems(model);
+        for (var instance = 0; instance < model.Instances; instance++)
+        {
+            var thread = new Thread(RunLoop) { IsBackground = true, Name = $"{model.Name}/{model.Version}#{instance}" };
+            _threads.Add(thread);
+            thread.Start();
+        }
+    }
+
+    public LoadedModel Model { get; }
+
+    /// <summary>Jobs that are worth having here at once: one round in the runs and one ready behind it.</summary>
+    public int JobSlots
+    {
+        get
+        {
+            lock (_statistics)
+                return 2 * Model.Instances * Math.Clamp((int)(ClaimAheadSeconds / _secondsPerItem), 1, Math.Max(Model.MaxBatchSize, 1));
+        }
+    }
+
+    public void Add(WorkItem item)
+    {
+        lock (_gate)
+        {
+            if (!_stopped)
+            {
+                _waiting.Add(item);
+                Monitor.Pulse(_gate);
+                return;
+            }
+        }
+        item.TryEnd(new RunOutcome.GivenBack());
+    }
+
+    /// <summary>Ends waiting jobs unrun; what runs goes on.</summary>
+    public void GiveBackWaitingJobs()
+    {
+        lock (_gate)
+        {
+            foreach (var job in _waiting.TakeAllJobs())
+                job.TryEnd(new RunOutcome.GivenBack());
+        }
+    }
+
+    /// <summary>Ends waiting jobs whose time is up, for the case that long runs keep every instance busy.</summary>
+    public void EndOverdueJobs()
+    {
+        lock (_gate)
+        {
+            foreach (var job in _waiting.OverdueJobs(_time.GetTimestamp()))
+                job.TryEnd(new RunOutcome.Failed(RunFailure.Timeout));
+        }
+    }
+
+    /// <summary>Waits for the runs to end: a session must outlive them.</summary>
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            _stopped = true;
+            Monitor.PulseAll(_gate);
+        }
+        foreach (var thread in _threads)
+            thread.Join();
+        Model.Dispose();
+    }
+
+    private void RunLoop()
+    {
+        var batch = new List<WorkItem>();
+        while (TryTake(batch))
+        {
+            try { Run(batch); }
+            catch (Exception error) // an instance must outlive whatever one batch brings
+            {
+                _logger.RunBroke(error, Model.Name, Model.Version);
+                foreach (var item in batch)
+                    item.TryEnd(new RunOutcome.Failed(RunFailure.From(error)));
+            }
+            batch.Clear();
+        }
+    }
+
+    private bool TryTake(List<WorkItem> batch)
+    {
+        lock (_gate)
+        {
+            while (true)
+            {
+                _waiting.Take(batch, _time.GetTimestamp());
+                if (batch.Count > 0)
+                    return true;
+                if (_stopped)
+                    return false;
+                Monitor.Wait(_gate);
+            }
+        }
+    }
+
+    private void Run(List<WorkItem> batch)
+    {
+        var error = TryRun(batch);
+        if (error is null)
+            return;
+        if (batch.Count == 1)
+        {
+            batch[0].TryEnd(new RunOutcome.Failed(RunFailure.From(error)));
+            return;
+        }
+        if (error is UnevenBatchException)
+            Model.StopBatching();
+        _logger.BatchSplit(Model.Name, Model.Version, batch.Count, error.Message);
+        foreach (var item in batch.Where(i => !i.HasEnded)) // one bad request must not fail its neighbours
+        {
+            if (TryRun([item]) is { } own)
+                item.TryEnd(new RunOutcome.Failed(RunFailure.From(own)));
+        }
+    }
+
+    private Exception? TryRun(IReadOnlyList<WorkItem> items)
+    {
+        _ledger.Write("start", this, items);
+        using var run = new ActiveRun(items, _time);
+        var started = _time.GetTimestamp();
+        try
+        {
+            _faults.Hit("in_run", Model.Name);
+            var outputs = ModelRun.Run(Model, items.Select(i => i.Request).ToArray(), run.Options);
+            Observe(_time.GetElapsedTime(started), items.Count);
+            for (var at = 0; at < items.Count; at++)
+                items[at].TryEnd(Respond(items[at].Request, outputs[at]));
+            return null;
+        }
+        catch (Exception error) when (error is OnnxRuntimeException or UnevenBatchException or InvalidDataException or InjectedFaultException
+            or OutOfMemoryException or OverflowException)
+        {
+            return error;
+        }
+        finally
+        {
+            _ledger.Write("end", this, items);
+        }
+    }
+
+    private RunOutcome Respond(InferenceRequest request, Tensor[] outputs)
+    {
+        try { return new RunOutcome.Done(new InferenceResponse(Model.Name, Model.Version, request.Id, outputs).Encode()); }
+        catch (OverflowException)
+        {
+            return new RunOutcome.Failed(new RunFailure(
+                JobErrorCodes.ResultTooLarge, "The result is larger than can be sent.", false, Messages.InferFailure.ModelError));
+        }
+    }
+
+    private void Observe(TimeSpan run, int items)
+    {
+        lock (_statistics)
+            _secondsPerItem = (0.8 * _secondsPerItem) + (0.2 * Math.Max(run.TotalSeconds / items, 1e-7));
+    }
+}

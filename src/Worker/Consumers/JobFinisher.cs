@@ -1,0 +1,83 @@
+using System.Threading.Channels;
+using Microsoft.Extensions.Logging;
+using Millrace.Hosting.Broker;
+using Millrace.Messages;
+using Millrace.Storage;
+using Millrace.Storage.Jobs;
+
+namespace Millrace.Worker.Consumers;
+
+/// <summary>Writes the ends of attempts, all that wait in one transaction, and tells who listens.</summary>
+internal sealed class JobFinisher : IAsyncDisposable
+{
+    private const int LargestGroup = 256;
+    private static readonly TimeSpan RetryStoreAfter = TimeSpan.FromSeconds(1);
+
+    private readonly Channel<Entry> _waiting = Channel.CreateUnbounded<Entry>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly IClaimStore _store;
+    private readonly IEventBus _events;
+    private readonly TimeProvider _time;
+    private readonly ILogger<JobFinisher> _logger;
+    private readonly Task _loop;
+
+    public JobFinisher(IClaimStore store, IEventBus events, TimeProvider time, ILogger<JobFinisher> logger)
+    {
+        (_store, _events, _time, _logger) = (store, events, time, logger);
+        _loop = Task.Run(RunAsync);
+    }
+
+    /// <summary>Returns when the end is committed, or was refused because the job is somebody else's now.</summary>
+    public Task FinishAsync(string model, AttemptEnd end)
+    {
+        var entry = new Entry(model, end);
+        _waiting.Writer.TryWrite(entry);
+        return entry.Done.Task;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _waiting.Writer.TryComplete();
+        await _loop;
+    }
+
+    private async Task RunAsync()
+    {
+        var group = new List<Entry>();
+        while (await _waiting.Reader.WaitToReadAsync())
+        {
+            while (group.Count < LargestGroup && _waiting.Reader.TryRead(out var entry))
+                group.Add(entry);
+            try { await FinishAsync(group); }
+            catch (Exception error) { _logger.FinishBroke(error, group.Count); } // the leases end, and the jobs run again
+            foreach (var entry in group)
+                entry.Done.TrySetResult();
+            group.Clear();
+        }
+    }
+
+    private async Task FinishAsync(List<Entry> group)
+    {
+        var outcomes = await WriteAsync(group.Select(e => e.End).ToArray());
+        var ended = group.Where((entry, at) => outcomes[at] == FinishOutcome.Ended);
+        foreach (var model in ended.GroupBy(e => e.Model))
+            await _events.PublishAsync(new JobsFinished { Model = model.Key, JobIds = model.Select(e => e.End.Id.Value).ToArray() }, CancellationToken.None);
+    }
+
+    private async Task<IReadOnlyList<FinishOutcome>> WriteAsync(AttemptEnd[] ends)
+    {
+        while (true)
+        {
+            try { return await _store.FinishAsync(ends, CancellationToken.None); }
+            catch (StoreUnavailableException error)
+            {
+                _logger.FinishFailed(error, ends.Length); // a repeat is safe: the fence lets an end be written once
+                await Task.Delay(RetryStoreAfter, _time);
+            }
+        }
+    }
+
+    private sealed record Entry(string Model, AttemptEnd End)
+    {
+        public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+}

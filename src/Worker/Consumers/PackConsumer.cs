@@ -1,0 +1,44 @@
+using Millrace.Hosting.Inference;
+using Millrace.Messages;
+using Millrace.Worker.Batching;
+using Millrace.Worker.Execution;
+using Millrace.Worker.Models;
+
+namespace Millrace.Worker.Consumers;
+
+/// <summary>The worker's end of the sync lane: a pack in, one reply out, each request with its own deadline and outcome.</summary>
+internal sealed class PackConsumer(ModelHost models, RunsInWork runs, TimeProvider time)
+{
+    /// <summary>Where the protocol's 0 (default) lies among the priorities 1 (highest) to 9.</summary>
+    private const int DefaultPriority = 5;
+
+    public async Task<InferReply> HandleAsync(InferPack pack) =>
+        new() { Outcomes = await Task.WhenAll(pack.Items.Select(item => RunAsync(pack.Model, item))) };
+
+    private async Task<InferOutcome> RunAsync(string model, InferItem item)
+    {
+        if (item.Remaining <= TimeSpan.Zero)
+            return Failed(item, InferFailure.DeadlineExceeded, "The deadline passed before the request reached a worker.");
+        if (models.Find(model, item.ModelVersion) is not { } batcher)
+            return Failed(item, InferFailure.ModelNotReady, "The worker does not have this model ready.");
+        var work = new WorkItem
+        {
+            Id = item.Id,
+            Lane = Lane.Sync,
+            Priority = item.Priority == 0 ? DefaultPriority : item.Priority,
+            Request = InferenceRequest.Decode(item.Request),
+            Deadline = time.GetTimestamp() + (long)(item.Remaining.TotalSeconds * time.TimestampFrequency),
+        };
+        using var registered = runs.Add(work);
+        batcher.Add(work);
+        return await work.Outcome switch
+        {
+            RunOutcome.Done(var response) => new InferOutcome { Id = item.Id, Response = response },
+            RunOutcome.Failed(var failure) => Failed(item, failure.Kind, failure.Message),
+            RunOutcome.Abandoned => Failed(item, InferFailure.DeadlineExceeded, "The request was given up."),
+            _ => Failed(item, InferFailure.ShuttingDown, "The worker is stopping."),
+        };
+    }
+
+    private static InferOutcome Failed(InferItem item, InferFailure failure, string detail) => new() { Id = item.Id, Failure = failure, Detail = detail };
+}

@@ -1,0 +1,40 @@
+using Microsoft.Extensions.Logging;
+using Millrace.Storage.Jobs;
+
+namespace Millrace.Worker;
+
+internal static partial class Log
+{
+    [LoggerMessage(2001, LogLevel.Information, "Loaded model {Model} version {Version}: {Instances} instances, batches of up to {MaxBatchSize} rows")]
+    internal static partial void ModelLoaded(this ILogger logger, string model, string version, int instances, int maxBatchSize);
+
+    [LoggerMessage(2002, LogLevel.Warning, "Model {Model} version {Version} is unavailable: {Reason}")]
+    internal static partial void ModelBroken(this ILogger logger, string model, string version, string reason);
+
+    [LoggerMessage(2003, LogLevel.Warning, "Model folder '{Folder}' is left out: a name is 1 to 128 of A-Z a-z 0-9 . _ - with a letter or digit, and not 'stats'")]
+    internal static partial void ModelNameRefused(this ILogger logger, string folder);
+
+    [LoggerMessage(2101, LogLevel.Warning, "A batch of {Count} on {Model} version {Version} failed and runs again one by one: {Reason}")]
+    private static partial void BatchSplit(this ILogger logger, int count, string model, string version, string reason);
+
+    internal static void BatchSplit(this ILogger logger, string model, string version, int count, string reason) =>
+        logger.BatchSplit(count, model, version, Execution.RunFailure.Clean(reason));
+
+    [LoggerMessage(2102, LogLevel.Error, "A run of {Model} version {Version} broke in an unforeseen way")]
+    internal static partial void RunBroke(this ILogger logger, Exception error, string model, string version);
+
+    [LoggerMessage(2201, LogLevel.Warning, "Claiming jobs of {Model} failed and will be tried again")]
+    internal static partial void ClaimFailed(this ILogger logger, Exception error, string model);
+
+    [LoggerMessage(2202, LogLevel.Warning, "Writing the ends of {Count} jobs failed and will be tried again")]
+    internal static partial void FinishFailed(this ILogger logger, Exception error, int count);
+
+    [LoggerMessage(2203, LogLevel.Error, "Writing the ends of {Count} jobs broke; their leases will end and they will run again")]
+    internal static partial void FinishBroke(this ILogger logger, Exception error, int count);
+
+    [LoggerMessage(2301, LogLevel.Warning, "Renewing {Count} leases failed and will be tried again")]
+    internal static partial void RenewFailed(this ILogger logger, Exception error, int count);
+
+    [LoggerMessage(2302, LogLevel.Warning, "Stopped the run of {JobId}: its lease ended without renewal")]
+    internal static partial void LeaseLost(this ILogger logger, JobId jobId);
+}

@@ -1,0 +1,45 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Millrace.Hosting.Configuration;
+using Millrace.Hosting.Faults;
+using Millrace.Worker.Consumers;
+using Millrace.Worker.Execution;
+using Millrace.Worker.Leases;
+using Millrace.Worker.Models;
+using static Millrace.Hosting.Configuration.SettingsExtensions;
+
+namespace Millrace.Worker;
+
+public static class WorkerServiceExtensions
+{
+    /// <summary>All that loads and runs models. It needs a broker and a store.</summary>
+    public static IServiceCollection AddMillraceWorker(this IServiceCollection services)
+    {
+        services.AddSettings<ModelsOptions>("Models", new SettingRule<ModelsOptions>("Path", o => o.Path.Length > 0, _ => "it is empty; name the folder of the models"));
+        services.AddSettings("Worker",
+            Range<WorkerOptions, TimeSpan>("Lease", o => o.Lease, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)),
+            Range<WorkerOptions, TimeSpan>("Backoff", o => o.Backoff, TimeSpan.Zero, TimeSpan.FromHours(1)),
+            Range<WorkerOptions, TimeSpan>("LongestBackoff", o => o.LongestBackoff, TimeSpan.Zero, TimeSpan.FromDays(1)));
+        services.AddSingleton(ReadFaults);
+        services.AddSingleton<WorkerIdentity>();
+        services.AddSingleton<ModelRepository>();
+        services.AddSingleton<ModelHost>();
+        services.AddSingleton<RunLedger>();
+        services.AddSingleton<RunsInWork>();
+        services.AddSingleton<PackConsumer>();
+        services.AddSingleton<JobFinisher>();
+        services.AddSingleton<LeaseKeeper>();
+        services.AddHostedService<WorkerService>();
+        services.AddHostedService<Heartbeat>();
+        return services;
+    }
+
+    private static FaultPoints ReadFaults(IServiceProvider provider)
+    {
+        var plan = provider.GetRequiredService<WorkerOptions>().Faults;
+        if (plan.Length > 0 && provider.GetRequiredService<IHostEnvironment>().IsProduction())
+            throw new StartupException("Millrace:Worker:Faults: faults are not injected in the Production environment; leave it empty");
+        try { return new FaultPoints(plan); }
+        catch (FormatException error) { throw new StartupException($"Millrace:Worker:Faults: {error.Message}", error); }
+    }
+}
