@@ -47,6 +47,7 @@ public static class ApiServiceExtensions
 
     public static void MapMillraceApi(this WebApplication app)
     {
+        app.Services.GetRequiredService<DrainMeter>(); // it counts from the start, not from the first question
         app.UseMiddleware<ErrorMiddleware>();
         app.UseRouting();
         app.MapHealth();

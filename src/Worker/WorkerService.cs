@@ -42,6 +42,7 @@ internal sealed class WorkerService(
         runs.GiveBackAll(); // what the time for draining did not suffice for
         foreach (var attached in _attached)
             await attached.DisposeAsync();
+        _attached.Clear();
         await finisher.DisposeAsync();
         await announcements.LeaveAsync(worker.Id, CancellationToken.None);
     }

@@ -21,7 +21,7 @@ internal static class InferEndpoints
     }
 
     private static RouteHandlerBuilder Describe(RouteHandlerBuilder route) => route
-        .Accepts<InferenceRequestSchema>("application/json").Produces<InferenceResponseSchema>().Produces<JobView>(202)
+        .Accepts<InferenceRequestSchema>("application/json", "*/*").Produces<InferenceResponseSchema>().Produces<JobView>(202)
         .Produces<ProtocolError>(400).Produces<ProtocolError>(404).Produces<ProtocolError>(413).Produces<ProtocolError>(503).Produces<ProtocolError>(504);
 
     /// <summary>1. admit  2. read and validate  3. answer 202 if asked to  4. send through the sync lane  5. answer.</summary>

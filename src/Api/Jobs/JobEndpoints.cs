@@ -16,7 +16,7 @@ internal static class JobEndpoints
     {
         var group = routes.MapGroup("/v1/jobs").WithTags("Jobs");
         group.MapPost("/", SubmitAsync).WithName("SubmitJob").WithSummary("Store a job, then answer 202")
-            .Accepts<SubmitSchema>("application/json").Produces<JobView>(202).Produces<JobView>()
+            .Accepts<SubmitSchema>("application/json", "*/*").Produces<JobView>(202).Produces<JobView>()
             .Produces<Problem>(400, ProblemJson).Produces<Problem>(404, ProblemJson).Produces<Problem>(422, ProblemJson).Produces<Problem>(503, ProblemJson);
         group.MapGet("/", ListJobs.HandleAsync).WithName("ListJobs").WithSummary("List jobs, newest first").Produces<JobList>().Produces<Problem>(400, ProblemJson);
         group.MapGet("/{id}", ReadJob.HandleAsync).WithName("ReadJob").WithSummary("Read a job's state, or wait for its end with ?wait=")

@@ -22,6 +22,7 @@ public sealed class Draining(DrainOptions options, IHostApplicationLifetime life
     /// <summary>Runs before the web server and the consumers are stopped.</summary>
     public async Task StoppingAsync(CancellationToken cancellationToken)
     {
+        lifetime.StopApplication(); // a host that is stopped by hand comes here before it says so
         logger.Draining(options.Timeout);
         CheckIdle();
         try { await _idle.Task.WaitAsync(options.Timeout, time, cancellationToken); }

@@ -4,19 +4,19 @@ using System.Text.Json.Serialization;
 namespace Millrace.Worker.Models;
 
 /// <summary>The optional file <c>models/{name}/model.json</c>.</summary>
-internal sealed record ModelConfig
+internal sealed class ModelConfig
 {
     private const int MostInstances = 64;
     private const int MostRows = 65_536;
 
     /// <summary>Most rows in one run; 0 turns batching off. Default 64. Only a model whose first dimension is variable everywhere is ever batched.</summary>
-    public int MaxBatchSize { get; init; } = 64;
+    public int MaxBatchSize { get; set; } = 64;
 
     /// <summary>Runs at once. Default: as many as cores, at most 4.</summary>
-    public int Instances { get; init; } = Math.Min(Environment.ProcessorCount, 4);
+    public int Instances { get; set; } = Math.Min(Environment.ProcessorCount, 4);
 
     /// <summary>Threads of one run. Default 1; instances × threads should not pass the cores.</summary>
-    public int Threads { get; init; } = 1;
+    public int Threads { get; set; } = 1;
 
     /// <exception cref="InvalidDataException">The file is not what it should be; the message says why.</exception>
     public static ModelConfig Read(string file)

@@ -1,0 +1,24 @@
+using Millrace.Api.Tests;
+using Millrace.Tests.Support;
+
+[assembly: AssemblyFixture(typeof(ServerFixture))]
+
+namespace Millrace.Api.Tests;
+
+/// <summary>One server with default settings for all tests that need nothing special; each such test uses models and jobs so that it disturbs no other.</summary>
+public sealed class ServerFixture : IAsyncLifetime
+{
+    private MillraceServer? _server;
+
+    public MillraceServer Server => _server ?? throw new InvalidOperationException("The server is not started.");
+
+    public HttpClient Client => Server.Client;
+
+    public async ValueTask InitializeAsync() => _server = await MillraceServer.StartAsync();
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_server is not null)
+            await _server.DisposeAsync();
+    }
+}

@@ -1,0 +1,70 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.DependencyInjection;
+using Millrace.Standalone;
+
+namespace Millrace.Tests.Support;
+
+/// <summary>The whole server in this process, on a free port, with a data folder of its own: real HTTP, real models, real SQLite.</summary>
+public sealed class MillraceServer : IAsyncDisposable
+{
+    private readonly WebApplication _app;
+    private readonly TemporaryFolder _data;
+    private Task? _stop;
+
+    private MillraceServer(WebApplication app, TemporaryFolder data, string ledger)
+    {
+        (_app, _data, LedgerFile) = (app, data, ledger);
+        Url = _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
+        Client = new HttpClient(new SocketsHttpHandler { MaxConnectionsPerServer = 1000, UseProxy = false }) { BaseAddress = new Uri(Url), Timeout = TimeSpan.FromMinutes(2) };
+    }
+
+    public string Url { get; }
+    public HttpClient Client { get; }
+
+    /// <summary>Gets a line before and after each model run; see <see cref="Ledger"/>.</summary>
+    public string LedgerFile { get; }
+
+    public IServiceProvider Services => _app.Services;
+
+    public IReadOnlyList<RunLine> Ledger() => RunLine.Read(LedgerFile);
+
+    /// <param name="settings">As <c>Millrace:Worker:Lease=00:00:02</c>.</param>
+    public static Task<MillraceServer> StartAsync(params string[] settings) => StartAsync(Repository.TestModels, settings);
+
+    public static async Task<MillraceServer> StartAsync(string models, params string[] settings)
+    {
+        var data = new TemporaryFolder();
+        var ledger = Path.Combine(data.Path, "ledger");
+        string[] args =
+        [
+            "--environment=Testing", "--Millrace:Http:Url=http://127.0.0.1:0", $"--Millrace:Store:Path={data.Path}", $"--Millrace:Models:Path={models}",
+            $"--Millrace:Worker:RunLedger={ledger}", "--Millrace:Reconciler:Interval=00:00:00.100", "--Millrace:Dispatch:Interval=00:00:00.050",
+            "--Millrace:Worker:Backoff=00:00:00.010", "--Logging:LogLevel:Default=Error", .. settings.Select(s => "--" + s),
+        ];
+        var app = StandaloneApp.Build(args);
+        try
+        {
+            await app.StartAsync();
+            return new MillraceServer(app, data, ledger);
+        }
+        catch
+        {
+            await app.DisposeAsync();
+            data.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>What SIGTERM does; returns when the server has left.</summary>
+    public Task StopAsync() => _stop ??= _app.StopAsync();
+
+    public async ValueTask DisposeAsync()
+    {
+        Client.Dispose();
+        await StopAsync();
+        await _app.DisposeAsync();
+        _data.Dispose();
+    }
+}
