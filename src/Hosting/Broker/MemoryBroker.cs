@@ -55,7 +55,7 @@ public sealed class MemoryBroker : IInferenceQueue, ITicketQueue, IEventBus, IWo
 
     private sealed record PackDelivery(InferPack Pack)
     {
-        public TaskCompletionSource<InferReply> Reply { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        public TaskCompletionSource<InferReply> Reply { get; } = new(); // who waits only hands the outcomes on: not worth another thread
     }
 
     private sealed class Subscription(Action end) : IDisposable

@@ -7,7 +7,7 @@ namespace Millrace.Storage.Sqlite;
 public sealed class SqliteDatabase : IAsyncDisposable
 {
     /// <summary>How long to wait for another process that has the file locked.</summary>
-    private const int BusySeconds = 15;
+    private const int BusySeconds = 5;
 
     private readonly ConcurrentBag<SqliteSession> _readers = [];
     private readonly SqliteWriter _writer;

@@ -12,7 +12,8 @@ internal enum Lane
 /// <summary>One request on its way through a batcher. It ends once: done, failed, overdue or not wanted any more, whichever is first.</summary>
 internal sealed class WorkItem
 {
-    private readonly TaskCompletionSource<RunOutcome> _outcome = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    // Who waits only hands the outcome on, so that runs on the thread that ends it: 64 items are not worth 64 wake-ups.
+    private readonly TaskCompletionSource<RunOutcome> _outcome = new();
 
     public required Guid Id { get; init; }
     public required Lane Lane { get; init; }

@@ -1,0 +1,90 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using Xunit;
+
+namespace Millrace.Tests.Support;
+
+/// <summary>The server as a process of its own, to be killed and started again.</summary>
+public sealed partial class MillraceProcess : IAsyncDisposable
+{
+    public const int Kill = 9;
+    public const int Terminate = 15;
+
+    private readonly Process _process;
+    private readonly TaskCompletionSource<string> _url = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly ConcurrentQueue<string> _output = new();
+    private readonly ConcurrentQueue<string> _errors = new();
+
+    private MillraceProcess(IEnumerable<string> settings)
+    {
+        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = Repository.Root };
+        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "Millrace.Standalone.dll"));
+        foreach (var setting in settings)
+            start.ArgumentList.Add("--" + setting);
+        _process = new Process { StartInfo = start, EnableRaisingEvents = true };
+        _process.OutputDataReceived += (_, line) => Keep(_output, line.Data);
+        _process.ErrorDataReceived += (_, line) => Keep(_errors, line.Data);
+        _process.Start();
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+    }
+
+    public HttpClient Client { get; private set; } = new();
+    public string Output => string.Join('\n', _output);
+    public IReadOnlyList<string> Errors => [.. _errors];
+
+    /// <summary>Starts it and returns when it serves.</summary>
+    public static async Task<MillraceProcess> StartAsync(params string[] settings)
+    {
+        var process = new MillraceProcess(["Millrace:Http:Url=http://127.0.0.1:0", .. settings]);
+        var ended = process._process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        if (await Task.WhenAny(process._url.Task, ended) == ended)
+            Assert.Fail($"It ended at its start: {process.Output}\n{string.Join('\n', process.Errors)}");
+        process.Client = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = new Uri(await process._url.Task), Timeout = TimeSpan.FromMinutes(2) };
+        return process;
+    }
+
+    /// <summary>Starts what should refuse to start; returns its exit code and the lines of its standard error.</summary>
+    public static async Task<(int ExitCode, IReadOnlyList<string> Errors)> StartToFailAsync(params string[] settings)
+    {
+        await using var process = new MillraceProcess(settings);
+        return (await process.ExitAsync(), process.Errors);
+    }
+
+    /// <summary>Sends a signal to this process and no other.</summary>
+    public void Signal(int signal) => Assert.Equal(0, SendSignal(_process.Id, signal));
+
+    public async Task<int> ExitAsync()
+    {
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        deadline.CancelAfter(TimeSpan.FromSeconds(60));
+        await _process.WaitForExitAsync(deadline.Token);
+        _process.WaitForExit(); // the rest of its output
+        return _process.ExitCode;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Client.Dispose();
+        if (!_process.HasExited)
+        {
+            _process.Kill();
+            await _process.WaitForExitAsync();
+        }
+        _process.Dispose();
+    }
+
+    private void Keep(ConcurrentQueue<string> lines, string? line)
+    {
+        if (line is null)
+            return;
+        lines.Enqueue(line);
+        const string greeting = "Millrace listens on ";
+        if (line.StartsWith(greeting, StringComparison.Ordinal))
+            _url.TrySetResult(line[greeting.Length..]);
+    }
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    private static partial int SendSignal(int pid, int signal);
+}
