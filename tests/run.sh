@@ -11,7 +11,9 @@ for project in tests/*.Tests; do
     echo "== $name"
     "artifacts/bin/$name/release/Millrace.$name" -noColor "$@" | tee "$out" || status=1
     read -r total errors bad skip notrun < <(sed -nE 's/.*Total: ([0-9]+), Errors: ([0-9]+), Failed: ([0-9]+), Skipped: ([0-9]+), Not Run: ([0-9]+).*/\1 \2 \3 \4 \5/p' "$out" | tail -1)
-    if [ -z "${total:-}" ]; then
+    if [ -z "${total:-}" ] && grep -q 'Total: 0' "$out"; then
+        total=0 errors=0 bad=0 skip=0 notrun=0
+    elif [ -z "${total:-}" ]; then
         echo "$name gave no summary" >&2
         total=1 errors=1 bad=0 skip=0 notrun=0
     fi

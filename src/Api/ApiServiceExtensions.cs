@@ -23,10 +23,10 @@ public static class ApiServiceExtensions
     public static IServiceCollection AddMillraceApi(this IServiceCollection services)
     {
         services.AddApiSettings();
-        services.AddOptions<KestrelServerOptions>().Configure<HttpOptions>((kestrel, http) =>
+        services.AddOptions<KestrelServerOptions>().Configure(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = http.MaxBodyBytes;
+            kestrel.Limits.MaxRequestBodySize = null; // RequestBody counts, also what is compressed; the server would count a chunked body's framing too
         });
         services.ConfigureHttpJsonOptions(json => json.SerializerOptions.TypeInfoResolverChain.Insert(0, ApiJson.Default));
         services.AddApiDocs();
@@ -49,6 +49,7 @@ public static class ApiServiceExtensions
     {
         app.Services.GetRequiredService<DrainMeter>(); // it counts from the start, not from the first question
         app.UseMiddleware<ErrorMiddleware>();
+        app.UseMiddleware<BrowserGuard>();
         app.UseRouting();
         app.MapHealth();
         app.MapModels();
@@ -65,7 +66,7 @@ public static class ApiServiceExtensions
             new SettingRule<HttpOptions>("Url", ListenAddress.IsValid, o => $"'{o.Url}' is not an address like http://127.0.0.1:8080"),
             new SettingRule<HttpOptions>("Url", o => !ListenAddress.IsValid(o) || o.AllowOpen || ListenAddress.IsLoopback(o),
                 o => $"{o.Url} can be reached from other machines, and there is no authentication yet; use a loopback address, or set Millrace:Http:AllowOpen to true"),
-            Range<HttpOptions, long>("MaxBodyBytes", o => o.MaxBodyBytes, 1 << 10, 1 << 30));
+            Range<HttpOptions, long>("MaxBodyBytes", o => o.MaxBodyBytes, 1 << 10, 512 << 20));
         services.AddSettings("Sync",
             Range<SyncLaneOptions, TimeSpan>("Timeout", o => o.Timeout, TimeSpan.FromMilliseconds(1), InferenceSettings.LongestTimeout),
             Range<SyncLaneOptions, int>("Outstanding", o => o.Outstanding, 0, 1000),

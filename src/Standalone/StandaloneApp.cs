@@ -31,7 +31,8 @@ public static class StandaloneApp
     /// <param name="configure">For tests: another clock, other services.</param>
     public static WebApplication Build(string[] args, Action<WebApplicationBuilder>? configure = null)
     {
-        var builder = WebApplication.CreateSlimBuilder(args);
+        // Settings are read once. Watching their files means watching the working folder, and every write to the data in it cost a wake-up.
+        var builder = WebApplication.CreateSlimBuilder(["--hostBuilder:reloadConfigOnChange=false", .. args]);
         builder.Logging.SetUpLogging();
         builder.Services.AddMillraceHosting();
         builder.Services.AddEmbeddedParts();

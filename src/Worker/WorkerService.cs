@@ -31,7 +31,6 @@ internal sealed class WorkerService(
         await announcements.AnnounceAsync(worker.Id, models.Announce(), cancellationToken);
         await events.PublishAsync(new ModelsChanged { Worker = worker.Id }, cancellationToken);
         _attached.Add(new Detach(events.Subscribe<StopRuns>(runs.Stop)));
-        leases.Renewed += EndOverdueJobs;
         foreach (var name in models.Names)
             Attach(name);
         draining.Begun.Register(GiveBackWaitingJobs);
@@ -55,14 +54,8 @@ internal sealed class WorkerService(
         _attached.Add(queue.ConsumeTickets(model, pump.Prefetch, pump.HandleAsync));
     }
 
-    /// <summary>Packs held for each instance: enough that a free one always finds company for the first in line.</summary>
-    private const int PacksPerInstance = 64;
-
-    private void EndOverdueJobs()
-    {
-        foreach (var batcher in models.Names.SelectMany(models.Versions))
-            batcher.EndOverdueJobs();
-    }
+    /// <summary>Packs held for each instance: enough that a free one always finds company for the first in line, and that priorities hold among many.</summary>
+    private const int PacksPerInstance = 1024;
 
     private void GiveBackWaitingJobs()
     {

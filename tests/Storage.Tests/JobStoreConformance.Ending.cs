@@ -154,8 +154,9 @@ public abstract partial class JobStoreConformance
         await RefillAsync();
         var second = await ClaimOneAsync(await ReadAsync(first.Id));
 
-        Assert.Equal([FinishOutcome.Dropped, FinishOutcome.Ended], await Store.Claims.FinishAsync(
-            [new AttemptEnd.Succeeded(first.Id, first.Fence, new byte[] { 1 }), new AttemptEnd.Succeeded(second.Id, second.Fence, new byte[] { 2 })], Cancellation));
+        var late = new AttemptEnd.Succeeded(first.Id, first.Fence, new byte[] { 1 });
+        var own = new AttemptEnd.Succeeded(second.Id, second.Fence, new byte[] { 2 });
+        Assert.Equal([FinishOutcome.Dropped, FinishOutcome.Ended], await Store.Claims.FinishAsync([late, own], Cancellation));
         Assert.Equal([2], (await ReadResultAsync(first.Id))!.Value.ToArray());
         Assert.Equal(FinishOutcome.Dropped, await SucceedAsync(second, 3));
     }

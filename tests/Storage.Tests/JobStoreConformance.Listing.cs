@@ -53,7 +53,8 @@ public abstract partial class JobStoreConformance
         await CancelAsync(plain.Id);
 
         async Task<JobId[]> ListAsync(Func<JobFilter, JobFilter> filter) =>
-            (await Store.Jobs.ListAsync(filter(new JobFilter { Tenant = "a", Limit = 10, Ascending = true }), Cancellation)).Select(j => j.Id).ToArray();
+            (await Store.Jobs.ListAsync(filter(new JobFilter { Tenant = "a", Limit = 10, Ascending = true }), Cancellation))
+            .Select(j => j.Id).ToArray();
 
         Assert.Equal([plain.Id, tagged.Id, other.Id], await ListAsync(f => f));
         Assert.Equal([plain.Id], await ListAsync(f => f with { States = [JobState.Canceled] }));

@@ -9,7 +9,8 @@ public abstract partial class JobStoreConformance
     public async Task Given_a_window_of_two_When_three_are_added_Then_two_are_marked_and_each_model_has_its_own()
     {
         await ReopenAsync(window: 2);
-        Assert.Equal([true, true, false], new[] { await AddedAsync(New()), await AddedAsync(New()), await AddedAsync(New()) }.Select(a => a.Dispatched));
+        var added = new[] { await AddedAsync(New()), await AddedAsync(New()), await AddedAsync(New()) };
+        Assert.Equal([true, true, false], added.Select(a => a.Dispatched));
         Assert.True((await AddedAsync(New(model: "other"))).Dispatched);
         Assert.Empty(await RefillAsync());
     }

@@ -80,7 +80,8 @@ public abstract partial class JobStoreConformance : IAsyncLifetime
         FinishAsync(new AttemptEnd.Succeeded(claim.Id, claim.Fence, result));
 
     protected Task<FinishOutcome> FailAsync(ClaimedJob claim, bool retryable = true, TimeSpan backoff = default) => FinishAsync(
-        new AttemptEnd.Failed(claim.Id, claim.Fence, new JobError(JobErrorCodes.ModelError, "It failed.", claim.Attempt, retryable), backoff, "print"));
+        new AttemptEnd.Failed(
+            claim.Id, claim.Fence, new JobError(JobErrorCodes.ModelError, "It failed.", claim.Attempt, retryable), backoff, "print"));
 
     protected Task<FinishOutcome> GiveBackAsync(ClaimedJob claim) => FinishAsync(new AttemptEnd.GivenBack(claim.Id, claim.Fence));
 

@@ -86,7 +86,8 @@ public sealed class SqliteJobStoreTests : JobStoreConformance
     }
 
     /// <summary>Counts the frames of the write-ahead log that end a transaction.</summary>
-    /// <remarks>Source: SQLite, "WAL file format": a header of 32 bytes, then frames of 24 bytes and a page; bytes 4 to 7 are not 0 in a commit's last frame.</remarks>
+    /// <remarks>Source: SQLite, "WAL file format": a header of 32 bytes, then frames of 24 bytes and a page;
+    /// bytes 4 to 7 are not 0 in a commit's last frame.</remarks>
     private int Commits()
     {
         using var stream = new FileStream(Path.Combine(_folder.Path, "millrace.db-wal"), FileMode.Open, FileAccess.Read, FileShare.ReadWrite);

@@ -24,7 +24,13 @@ internal static class ApiDocs
 
     public static void MapApiDocs(this IEndpointRouteBuilder routes)
     {
-        routes.MapOpenApi("/openapi/{documentName}.json");
-        routes.MapScalarApiReference("/docs", options => options.WithTitle("Millrace"));
+        routes.MapOpenApi("/openapi/v1.json");
+        routes.MapScalarApiReference("/docs", options =>
+        {
+            options.Title = "Millrace";
+            options.DefaultFonts = false; // nothing is fetched from elsewhere
+            options.Telemetry = false;
+            options.ProxyUrl = null;
+        });
     }
 }

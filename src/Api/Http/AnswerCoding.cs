@@ -18,8 +18,9 @@ internal static class AnswerCoding
         if (request.Headers.AcceptEncoding.Count == 0)
             return null;
         var offers = StringWithQualityHeaderValue.TryParseList(request.Headers.AcceptEncoding, out var parsed) ? parsed : [];
-        return offers.Where(o => o.Quality is null or > 0).Where(o => o.Value.Value is "gzip" or "deflate")
+        var best = offers.Where(o => o.Quality is null or > 0).Where(o => o.Value.Value is "gzip" or "deflate" or "identity")
             .OrderByDescending(o => o.Quality ?? 1).Select(o => o.Value.Value).FirstOrDefault();
+        return best == "identity" ? null : best;
     }
 
     public static ReadOnlyMemory<byte> Encode(ReadOnlyMemory<byte> body, string coding)

@@ -9,6 +9,6 @@ public sealed class HttpOptions
     /// <summary>Listen on other than loopback addresses although anybody who reaches them may then use the server. Default false.</summary>
     public bool AllowOpen { get; set; }
 
-    /// <summary>Largest body, after its content coding is undone. Default 64 MiB; 1 KiB to 1 GiB.</summary>
+    /// <summary>Largest body, after its content coding is undone. Default 64 MiB; 1 KiB to 512 MiB.</summary>
     public long MaxBodyBytes { get; set; } = 64 << 20;
 }

@@ -12,6 +12,7 @@ internal sealed class Coalescer : IDisposable
     private readonly PriorityQueue<PendingRequest, (int Priority, long Arrival)> _waiting = new();
     private readonly string _model;
     private readonly Func<int> _mostOut;
+    private readonly Func<int> _largestBatch;
     private readonly IInferenceQueue _queue;
     private readonly SyncLaneOptions _options;
     private readonly ILogger _logger;
@@ -21,9 +22,10 @@ internal sealed class Coalescer : IDisposable
     private int _requests;
 
     /// <param name="mostOut">K, asked anew for each request: workers come and go.</param>
-    public Coalescer(string model, Func<int> mostOut, IInferenceQueue queue, SyncLaneOptions options, TimeProvider time, ILogger logger)
+    /// <param name="largestBatch">Most rows of one run: a larger pack would make its first wait for the run of its last.</param>
+    public Coalescer(string model, Func<int> mostOut, Func<int> largestBatch, IInferenceQueue queue, SyncLaneOptions options, TimeProvider time, ILogger logger)
     {
-        (_model, _mostOut, _queue, _options, _logger) = (model, mostOut, queue, options, logger);
+        (_model, _mostOut, _largestBatch, _queue, _options, _logger) = (model, mostOut, largestBatch, queue, options, logger);
         _timer = time.CreateTimer(_ => SendAllWaiting(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
@@ -75,8 +77,9 @@ internal sealed class Coalescer : IDisposable
     private List<PendingRequest> TakePack()
     {
         var pack = new List<PendingRequest>();
+        var most = Math.Min(_options.PackRequests, _largestBatch());
         long bytes = 0;
-        while (pack.Count < _options.PackRequests && bytes < _options.PackBytes && _waiting.TryDequeue(out var request, out _))
+        while (pack.Count < most && bytes < _options.PackBytes && _waiting.TryDequeue(out var request, out _))
         {
             if (!request.TryLeave())
             {
@@ -110,7 +113,7 @@ internal sealed class Coalescer : IDisposable
         {
             var message = new InferPack { Model = _model, Items = pack.Select(r => r.ToItem()).ToArray() };
             var longest = pack.Max(r => r.Remaining);
-            using var deadline = new CancellationTokenSource(longest + Grace, pack[0].Time); // a lost reply must not keep the place for ever
+            using var deadline = new CancellationTokenSource(longest > TimeSpan.Zero ? longest + Grace : Grace, pack[0].Time); // a lost reply must not keep the place for ever
             var reply = await _queue.SendAsync(message, deadline.Token);
             var outcomes = reply.Outcomes.ToDictionary(o => o.Id);
             foreach (var request in pack)

@@ -26,9 +26,10 @@ internal static class InferEndpoints
 
     /// <summary>1. admit  2. read and validate  3. answer 202 if asked to  4. send through the sync lane  5. answer.</summary>
     private static async Task HandleAsync(
-        HttpContext context, ModelCatalog catalog, SyncLane lane, JobSubmission jobs, Draining draining, HttpOptions options, string model, string? version)
+        HttpContext context, ModelCatalog catalog, SyncLane lane, JobSubmission jobs, Draining draining, HttpOptions options, string model)
     {
         using var work = Admission.Begin(draining);
+        var version = ModelEndpoints.VersionOf(context);
         var served = catalog.Ready(model, version);
         using var body = await RequestBody.ReadAsync(context, options.MaxBodyBytes);
         Admission.RefuseBinary(context.Request);

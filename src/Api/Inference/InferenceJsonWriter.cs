@@ -13,12 +13,13 @@ namespace Millrace.Api.Inference;
 /// <remarks>Source: Open Inference Protocol, inference response JSON object.</remarks>
 internal static class InferenceJsonWriter
 {
+    private const long LargestFirstBuffer = 1 << 20;
     private static readonly JsonWriterOptions Options = new() { SkipValidation = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <exception cref="NotJsonException">An output has values that JSON can't say.</exception>
     public static ReadOnlyMemory<byte> Write(InferenceResponse response)
     {
-        var buffer = new ArrayBufferWriter<byte>(256 + (response.Outputs.Sum(o => o.Data.Length) * 3));
+        var buffer = new ArrayBufferWriter<byte>((int)Math.Min(256 + (response.Outputs.Sum(o => (long)o.Data.Length) * 3), LargestFirstBuffer));
         using (var json = new Utf8JsonWriter(buffer, Options))
         {
             json.WriteStartObject();

@@ -102,11 +102,11 @@ internal ref struct InferenceReader
         while (NextMember(ref json))
         {
             if (json.ValueTextEquals("name"u8))
-                draft.Name = ReadString(ref json, "an input's name");
+                draft.Name = Once(draft.Name is null, "name", ReadString(ref json, "an input's name"));
             else if (json.ValueTextEquals("datatype"u8))
-                draft.Datatype = ReadString(ref json, "an input's datatype");
+                draft.Datatype = Once(draft.Datatype is null, "datatype", ReadString(ref json, "an input's datatype"));
             else if (json.ValueTextEquals("shape"u8))
-                draft.Shape = ReadShape(ref json, draft.Name);
+                draft.Shape = Once(draft.Shape is null, "shape", ReadShape(ref json, draft.Name));
             else if (json.ValueTextEquals("data"u8))
                 ReadData(ref json, draft);
             else if (json.ValueTextEquals("parameters"u8))
@@ -129,7 +129,7 @@ internal ref struct InferenceReader
     private readonly void ReadData(ref Utf8JsonReader json, InputDraft draft)
     {
         json.Read();
-        draft.DataAt = (int)json.TokenStartIndex;
+        draft.DataAt = Once(draft.DataAt < 0, "data", (int)json.TokenStartIndex);
         if (draft.IsDescribed)
         {
             draft.Data = TensorJsonReader.Read(ref json, draft.Name!, Check(draft), Count(draft, _json.Length - draft.DataAt));
@@ -167,12 +167,21 @@ internal ref struct InferenceReader
     private static long Count(InputDraft draft, int available)
     {
         long count;
-        try { count = Tensor.Count(draft.Shape); }
-        catch (OverflowException) { count = long.MaxValue; }
-        if (count > MostElements && count <= available)
-            throw TensorJsonReader.Wrong(draft.Name!, $"its shape {Shape(draft.Shape)} takes more than {MostElements} elements");
+        try
+        {
+            count = Tensor.Count(draft.Shape);
+            if (Tensor.Count(Array.FindAll(draft.Shape!, d => d != 0)) > MostElements) // a 0 among them hides how large the others are
+                throw TensorJsonReader.Wrong(draft.Name!, $"its shape {Shape(draft.Shape)} is too large; {MostElements} elements are the most");
+        }
+        catch (OverflowException)
+        {
+            throw TensorJsonReader.Wrong(draft.Name!, $"its shape {Shape(draft.Shape)} takes more than 2^63 elements");
+        }
         return count <= available ? count : throw TensorJsonReader.Wrong(draft.Name!, $"its shape {Shape(draft.Shape)} takes more elements than data has");
     }
+
+    /// <summary>A member that comes twice could undo the check of the first.</summary>
+    private static T Once<T>(bool isFirst, string member, T value) => isFirst ? value : throw Invalid($"An input has {member} twice.");
 
     private static long[] ReadShape(ref Utf8JsonReader json, string? name)
     {

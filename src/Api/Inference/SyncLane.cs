@@ -52,7 +52,9 @@ internal sealed class SyncLane(
             await events.PublishAsync(new StopRuns { Ids = [request.Id] }, CancellationToken.None);
     }
 
-    private Coalescer Open(string model) => new(model, () => MostOut(model), queue, options, time, logger);
+    private Coalescer Open(string model) => new(model, () => MostOut(model), () => LargestBatch(model), queue, options, time, logger);
+
+    private int LargestBatch(string model) => Math.Max(1, catalog.Find(model)?.Newest?.MaxBatchSize ?? 1);
 
     private int MostOut(string model) =>
         options.Outstanding > 0 ? options.Outstanding : Math.Max(2, 2 * (catalog.Find(model)?.Instances ?? 0));

@@ -98,7 +98,7 @@ public sealed record JobMetricsView(double QueueMs, double? RunMs, double TotalM
     internal static JobMetricsView From(Job job, DateTimeOffset now)
     {
         var end = job.FinishedAt ?? now;
-        return new JobMetricsView(Between(job.CreatedAt, job.StartedAt ?? end), job.StartedAt is { } start ? Between(start, end) : null, Between(job.CreatedAt, end));
+        return new JobMetricsView(Between(job.CreatedAt, job.StartedAt ?? end), job.StartedAt is { } start && job.State != JobState.Queued ? Between(start, end) : null, Between(job.CreatedAt, end));
     }
 
     private static double Between(DateTimeOffset from, DateTimeOffset to) => Math.Max(0, Math.Round((to - from).TotalMilliseconds, 3));

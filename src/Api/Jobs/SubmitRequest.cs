@@ -52,6 +52,10 @@ public sealed record SubmitSchema
 /// <summary>Reads the members of a submission but for <c>inference</c>, of which it remembers where it stands: it can be read only when the model is known.</summary>
 internal ref struct SubmitReader(ReadOnlySpan<byte> json)
 {
+    /// <summary>So many faults are told; an answer must not be larger than what it answers.</summary>
+    private const int MostErrors = 20;
+    private const int LongestName = 64;
+
     private readonly ReadOnlySpan<byte> _json = json;
     private readonly List<FieldError> _errors = [];
 
@@ -107,8 +111,7 @@ internal ref struct SubmitReader(ReadOnlySpan<byte> json)
             case "webhook" when json.TokenType == JsonTokenType.Null: return request;
             case "webhook": throw new RefusedException(ErrorCode.NotImplemented, "webhook is not supported yet; poll the job, or wait for it with Prefer: wait.");
             default:
-                Add(name, "is not a member of a job");
-                json.Skip();
+                Reject(ref json, name, "is not a member of a job");
                 return request;
         }
     }
@@ -170,16 +173,24 @@ internal ref struct SubmitReader(ReadOnlySpan<byte> json)
             if (json.TokenType == JsonTokenType.String)
                 texts[key] = json.GetString()!;
             else
-                Reject(ref json, $"{name}/{key}", "must be a string");
+                Reject(ref json, name, "must be a string", key);
         }
         return texts;
     }
 
-    private readonly void Reject(ref Utf8JsonReader json, string name, string what)
+    private readonly void Reject(ref Utf8JsonReader json, string name, string what, string? below = null)
     {
-        Add(name, what);
+        Add(name, what, below);
         json.Skip();
     }
 
-    private readonly void Add(string name, string what) => _errors.Add(new FieldError("/" + name.Replace("~", "~0", StringComparison.Ordinal), what));
+    private readonly void Add(string name, string what, string? below = null)
+    {
+        if (_errors.Count < MostErrors)
+            _errors.Add(new FieldError(Segment(name) + (below is null ? "" : Segment(below)), what));
+    }
+
+    /// <remarks>Source: RFC 6901 §3.</remarks>
+    private static string Segment(string name) =>
+        "/" + (name.Length <= LongestName ? name : name[..LongestName]).Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
 }

@@ -11,7 +11,7 @@ namespace Millrace.Api.Models;
 internal static class ModelEndpoints
 {
     /// <summary>Only what is really built.</summary>
-    private static readonly string[] Extensions = ["model_repository", "parameters", "schedule_policy"];
+    private static readonly string[] Extensions = ["parameters", "schedule_policy"];
 
     private static readonly string Version =
         typeof(ModelEndpoints).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "0";
@@ -39,19 +39,23 @@ internal static class ModelEndpoints
     private static Task List(HttpContext context, ModelCatalog catalog) =>
         JsonBody.WriteAsync(context, new ModelList(catalog.All.Select(m => m.Name).ToArray()), ApiJson.Default.ModelList);
 
-    private static Task Metadata(HttpContext context, ModelCatalog catalog, string model, string? version)
+    private static Task Metadata(HttpContext context, ModelCatalog catalog, string model)
     {
+        var version = VersionOf(context);
         var found = catalog.Known(model, version);
         if (found.Inputs.Count + found.Outputs.Count == 0)
             found = catalog.Ready(model, version); // it never loaded, so nothing is known of it: the reason why not
         return JsonBody.WriteAsync(context, ModelMetadata.From(catalog.Find(model)!, found), ApiJson.Default.ModelMetadata);
     }
 
-    private static Task Ready(HttpContext context, ModelCatalog catalog, string model, string? version)
+    private static Task Ready(HttpContext context, ModelCatalog catalog, string model)
     {
-        catalog.Ready(model, version);
+        catalog.Ready(model, VersionOf(context));
         return JsonBody.WriteAsync(context, new ModelReadiness(model, true), ApiJson.Default.ModelReadiness);
     }
+
+    /// <summary>The path's version, if it has one. A parameter of this name would be taken from the query where the path has none.</summary>
+    internal static string? VersionOf(HttpContext context) => context.Request.RouteValues["version"] as string;
 
     private static async Task IndexAsync(HttpContext context, ModelCatalog catalog, HttpOptions options)
     {
@@ -75,6 +79,10 @@ internal static class ModelEndpoints
             return ready.ValueKind is JsonValueKind.True or JsonValueKind.False
                 ? ready.GetBoolean()
                 : throw new RefusedException(ErrorCode.InvalidRequest, $"ready must be true or false, not {ready.ValueKind.ToString().ToLowerInvariant()}.");
+        }
+        catch (InvalidOperationException) // a name that is not valid Unicode
+        {
+            throw new RefusedException(ErrorCode.InvalidJson, "The body has a string that is not valid Unicode.");
         }
         catch (JsonException error)
         {

@@ -11,11 +11,12 @@ public sealed class MemoryBroker : IInferenceQueue, ITicketQueue, IEventBus, IWo
     private readonly ConcurrentDictionary<string, MemoryQueue<RunJob>> _tickets = new();
     private readonly ConcurrentDictionary<Type, Delegate?> _handlers = new();
 
-    public Task<InferReply> SendAsync(InferPack pack, CancellationToken cancellation)
+    public async Task<InferReply> SendAsync(InferPack pack, CancellationToken cancellation)
     {
         var delivery = new PackDelivery(pack);
         Packs(pack.Model).Add(delivery);
-        return delivery.Reply.Task.WaitAsync(cancellation);
+        await using var given = cancellation.Register(() => delivery.Reply.TrySetCanceled(cancellation)); // what waits in the queue is skipped then
+        return await delivery.Reply.Task;
     }
 
     public Task PublishAsync(IReadOnlyList<RunJob> tickets, CancellationToken cancellation)
@@ -43,6 +44,8 @@ public sealed class MemoryBroker : IInferenceQueue, ITicketQueue, IEventBus, IWo
     public IAsyncDisposable ConsumePacks(string model, int prefetch, Func<InferPack, Task<InferReply>> handler) =>
         Packs(model).Consume(() => prefetch, async delivery =>
         {
+            if (delivery.Reply.Task.IsCompleted)
+                return; // expired in the queue
             try { delivery.Reply.TrySetResult(await handler(delivery.Pack)); }
             catch (Exception error) { delivery.Reply.TrySetException(error); } // it is the waiting caller's to hear
         });

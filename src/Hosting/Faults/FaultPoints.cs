@@ -11,8 +11,13 @@ public sealed class FaultPoints
 
     /// <param name="plan">As <c>in_run:flaky=throw@2</c>: at this point, for this subject (left out: any), throw on the first two hits.</param>
     /// <exception cref="FormatException">The plan can't be read.</exception>
-    public FaultPoints(string plan) => _faults = plan.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
-        .Select(Fault.Parse).ToDictionary(f => f.Point);
+    public FaultPoints(string plan)
+    {
+        var faults = plan.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(Fault.Parse).ToArray();
+        if (faults.GroupBy(f => f.Point).FirstOrDefault(g => g.Count() > 1) is { } twice)
+            throw new FormatException($"{twice.Key} is named twice.");
+        _faults = faults.ToDictionary(f => f.Point);
+    }
 
     /// <param name="point">The place, as <c>in_run</c>.</param>
     /// <param name="subject">What it is about to do it to, as a model's name.</param>

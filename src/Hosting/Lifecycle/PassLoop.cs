@@ -27,7 +27,7 @@ public abstract class PassLoop(TimeSpan every, TimeProvider time, ILogger logger
         {
             try { await RunOnceAsync(stoppingToken); }
             catch (Exception error) when (!stoppingToken.IsCancellationRequested) { logger.PassFailed(error, GetType().Name); } // the next pass finds what this one left
-            catch (OperationCanceledException) { return; }
+            catch (Exception) { return; } // the process leaves, and with it what the pass needed
             await WaitAsync(stoppingToken);
         }
     }

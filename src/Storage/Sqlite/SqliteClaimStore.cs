@@ -126,7 +126,7 @@ public sealed class SqliteClaimStore(SqliteDatabase database, TimeProvider time)
     {
         const string sql = """
             UPDATE jobs SET state = 0, attempt = attempt - 1, fence = fence + 1, version = version + 1, available_at = $now, dispatched_at = NULL,
-                lease_until = NULL, started_at = NULL, worker = NULL
+                lease_until = NULL, worker = NULL, started_at = (SELECT MAX(started_at) FROM job_attempts WHERE job_id = $id)
             WHERE id = $id AND fence = $fence AND state = 1
             """; // 0 rows: it was taken back meanwhile
         var given = session.Execute(sql, ("$now", Now()), ("$id", Columns.Bytes(end.Id)), ("$fence", end.Fence.Value)) == 1;

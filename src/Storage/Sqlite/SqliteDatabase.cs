@@ -52,10 +52,12 @@ public sealed class SqliteDatabase : IAsyncDisposable
             _readers.Add(session);
             return result;
         }
-        catch (SqliteException error)
+        catch (Exception error)
         {
-            session?.Dispose();
-            throw SqliteFaults.Translate(error);
+            session?.Dispose(); // it may be in the middle of something
+            if (error is SqliteException broken)
+                throw SqliteFaults.Translate(broken);
+            throw;
         }
     }
 

@@ -24,7 +24,7 @@ public sealed class SqliteJobStore(SqliteDatabase database, StoreOptions options
             WHERE r.job_id = $id AND j.tenant = $tenant AND j.result_expires_at > $now
             """;
         return Task.FromResult(database.Read<ReadOnlyMemory<byte>?>(session =>
-            session.Scalar(sql, ("$id", Columns.Bytes(id)), ("$tenant", tenant), ("$now", Now())) is byte[] body ? body : null));
+            session.Scalar(sql, ("$id", Columns.Bytes(id)), ("$tenant", tenant), ("$now", Now())) is byte[] body ? body : (ReadOnlyMemory<byte>?)null));
     }
 
     public Task<CancelOutcome?> CancelAsync(string tenant, JobId id, string reason, CancellationToken cancellation)
@@ -61,7 +61,7 @@ public sealed class SqliteJobStore(SqliteDatabase database, StoreOptions options
         return Task.FromResult(database.Read(session =>
         {
             var jobs = new List<Job>();
-            using var rows = session.Query(sql, values);
+            using var rows = session.QueryOnce(sql, values); // as many statements as there are combinations of filters
             while (rows.Read())
                 jobs.Add(Columns.ReadJob(rows));
             return (IReadOnlyList<Job>)jobs;
@@ -98,7 +98,7 @@ public sealed class SqliteJobStore(SqliteDatabase database, StoreOptions options
         var available = job.NotBefore is { } start && start > now ? start : now;
         var dispatched = available <= now && TryTakePlace(session, job.Model, Columns.Micros(now));
         Insert(session, job, id, now, available, dispatched);
-        return new AddOutcome.Added(Find(session, job.Tenant, id)!, dispatched);
+        return new AddOutcome.Added(NewRow(job, id, now, dispatched), dispatched);
     }
 
     private static void Insert(SqliteSession session, NewJob job, JobId id, DateTimeOffset now, DateTimeOffset available, bool dispatched)
@@ -126,6 +126,31 @@ public sealed class SqliteJobStore(SqliteDatabase database, StoreOptions options
                 """, ("$tenant", job.Tenant), ("$scope", key.Scope), ("$key", key.Key), ("$fingerprint", key.Fingerprint.ToArray()),
                 ("$id", bytes), ("$now", Columns.Micros(now)));
         }
+    }
+
+    /// <summary>The row just written, as a read would give it.</summary>
+    private static Job NewRow(NewJob job, JobId id, DateTimeOffset now, bool dispatched)
+    {
+        var micros = Columns.Stored(now);
+        return new Job
+        {
+            Id = id,
+            Tenant = job.Tenant,
+            State = JobState.Queued,
+            Version = 1,
+            Model = job.Model,
+            ModelVersion = job.ModelVersion,
+            Priority = job.Priority,
+            Attempt = 0,
+            MaxAttempts = job.MaxAttempts,
+            CreatedAt = micros,
+            NotBefore = job.NotBefore is { } start ? Columns.Stored(start) : null,
+            DispatchedAt = dispatched ? micros : null,
+            ExpiresAt = Columns.Stored(now + job.ExpiresIn),
+            Timeout = TimeSpan.FromMicroseconds(Columns.Micros(job.Timeout)),
+            Metadata = job.Metadata,
+            TraceParent = job.TraceParent,
+        };
     }
 
     private static AddOutcome? Recall(SqliteSession session, string tenant, IdempotencyKey key)
@@ -178,7 +203,7 @@ public sealed class SqliteJobStore(SqliteDatabase database, StoreOptions options
             }
         }
         if (job.Attempt > 0 && job.StartedAt is { } started && attempts.All(a => a.Attempt != job.Attempt))
-            attempts.Add(new JobAttempt(job.Attempt, started, job.FinishedAt, job.Worker, job.ModelVersion, job.Error));
+            attempts.Add(new JobAttempt(job.Attempt, started, job.FinishedAt, job.Worker, job.ModelVersion, job.Error?.Attempt == job.Attempt ? job.Error : null));
         return attempts;
     }
 

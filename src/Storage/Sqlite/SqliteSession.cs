@@ -16,6 +16,16 @@ internal sealed class SqliteSession(SqliteConnection connection) : IDisposable
 
     public object? Scalar(string sql, params ReadOnlySpan<(string Name, object? Value)> values) => Prepare(sql, values).ExecuteScalar();
 
+    /// <summary>For statements that are seldom the same: nothing of them is kept.</summary>
+    public SqliteDataReader QueryOnce(string sql, params ReadOnlySpan<(string Name, object? Value)> values)
+    {
+        var command = connection.CreateCommand();
+        command.CommandText = sql;
+        foreach (var (name, value) in values)
+            command.Parameters.AddWithValue(name, value ?? DBNull.Value);
+        return command.ExecuteReader();
+    }
+
     public void Dispose()
     {
         foreach (var command in _commands.Values)

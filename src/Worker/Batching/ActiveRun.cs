@@ -15,9 +15,12 @@ internal sealed class ActiveRun : IDisposable
     public ActiveRun(IReadOnlyList<WorkItem> items, TimeProvider time)
     {
         (_items, _time) = (items, time);
+        foreach (var item in items)
+            item.Begin(time);
         _timer = time.CreateTimer(static run => ((ActiveRun)run!).EndOverdue(), this, UntilNextDeadline(), Timeout.InfiniteTimeSpan);
         foreach (var item in items)
             item.Run = this;
+        Interlocked.MemoryBarrier(); // who ends an item looks for its run afterwards, so here it is the other way round
         TerminateIfUnwanted(); // one may have been stopped just before it knew of this run
     }
 

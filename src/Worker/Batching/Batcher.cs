@@ -12,8 +12,10 @@ namespace Millrace.Worker.Batching;
 /// all that agree in shape in one run. Nothing waits for company while an instance is free.</summary>
 internal sealed class Batcher : IDisposable
 {
-    /// <summary>A worker claims no more jobs than it can run in about this time, since an attempt's clock starts with the claim.</summary>
+    /// <summary>A worker claims no more jobs than it can run in about this time: what is claimed can't be run by another.</summary>
     private const double ClaimAheadSeconds = 0.2;
+
+    private static readonly TimeSpan LongestEnd = TimeSpan.FromSeconds(2);
 
     private readonly Lock _statistics = new();
     private readonly object _gate = new();
@@ -40,13 +42,16 @@ internal sealed class Batcher : IDisposable
 
     public LoadedModel Model { get; }
 
-    /// <summary>Jobs that are worth having here at once: one round in the runs and one ready behind it.</summary>
+    /// <summary>Jobs that are worth having here at once: those in the runs and, where runs are short, as many ready behind them.</summary>
     public int JobSlots
     {
         get
         {
             lock (_statistics)
-                return 2 * Model.Instances * Math.Clamp((int)(ClaimAheadSeconds / _secondsPerItem), 1, Math.Max(Model.MaxBatchSize, 1));
+            {
+                var rounds = _secondsPerItem < ClaimAheadSeconds / 2 ? 2 : 1;
+                return rounds * Model.Instances * Math.Clamp((int)(ClaimAheadSeconds / _secondsPerItem), 1, Math.Max(Model.MaxBatchSize, 1));
+            }
         }
     }
 
@@ -74,17 +79,8 @@ internal sealed class Batcher : IDisposable
         }
     }
 
-    /// <summary>Ends waiting jobs whose time is up, for the case that long runs keep every instance busy.</summary>
-    public void EndOverdueJobs()
-    {
-        lock (_gate)
-        {
-            foreach (var job in _waiting.OverdueJobs(_time.GetTimestamp()))
-                job.TryEnd(new RunOutcome.Failed(RunFailure.Timeout));
-        }
-    }
-
-    /// <summary>Waits for the runs to end: a session must outlive them.</summary>
+    /// <summary>Waits for the runs to end, but not for ever: native code may not listen. A session that still runs is left to the process's end,
+    /// since disposing it would abort the process.</summary>
     public void Dispose()
     {
         lock (_gate)
@@ -92,9 +88,8 @@ internal sealed class Batcher : IDisposable
             _stopped = true;
             Monitor.PulseAll(_gate);
         }
-        foreach (var thread in _threads)
-            thread.Join();
-        Model.Dispose();
+        if (_threads.TrueForAll(thread => thread.Join(LongestEnd)))
+            Model.Dispose();
     }
 
     private void RunLoop()

@@ -42,9 +42,6 @@ internal sealed class WaitingItems(LoadedModel model)
         return jobs;
     }
 
-    /// <summary>Jobs whose time ran out while they waited.</summary>
-    public List<WorkItem> OverdueJobs(long now) => _jobs.UnorderedItems.Select(e => e.Element).Where(j => j.Deadline <= now).ToList();
-
     private PriorityQueue<WorkItem, (int, long)> Queue(Lane lane) => lane == Lane.Job ? _jobs : _requests;
 
     private static WorkItem? Next(PriorityQueue<WorkItem, (int, long)> queue, long now)

@@ -15,6 +15,8 @@ internal sealed class WorkItem
     // Who waits only hands the outcome on, so that runs on the thread that ends it: 64 items are not worth 64 wake-ups.
     private readonly TaskCompletionSource<RunOutcome> _outcome = new();
 
+    private volatile ActiveRun? _run;
+
     public required Guid Id { get; init; }
     public required Lane Lane { get; init; }
 
@@ -22,8 +24,11 @@ internal sealed class WorkItem
     public required int Priority { get; init; }
     public required InferenceRequest Request { get; init; }
 
-    /// <summary>A <see cref="TimeProvider"/> timestamp after which nobody waits for the answer.</summary>
-    public required long Deadline { get; init; }
+    /// <summary>A <see cref="TimeProvider"/> timestamp after which nobody waits for the answer. Of a job: set when its run begins.</summary>
+    public long Deadline { get; set; } = long.MaxValue;
+
+    /// <summary>How long the run of a job may take: its clock does not count the wait for a free instance.</summary>
+    public TimeSpan? LongestRun { get; init; }
 
     /// <summary>Shares no batch: an earlier attempt took its worker down.</summary>
     public bool Alone { get; init; }
@@ -35,7 +40,18 @@ internal sealed class WorkItem
     public bool HasEnded => _outcome.Task.IsCompleted;
 
     /// <summary>The run that it is part of at present.</summary>
-    public ActiveRun? Run { get; set; }
+    public ActiveRun? Run
+    {
+        get => _run;
+        set => _run = value;
+    }
+
+    /// <summary>Starts a job's clock, once: a batch that failed runs its jobs again one by one within the same time.</summary>
+    public void Begin(TimeProvider time)
+    {
+        if (LongestRun is { } longest && Deadline == long.MaxValue)
+            Deadline = time.GetTimestamp() + (long)(longest.TotalSeconds * time.TimestampFrequency);
+    }
 
     /// <summary>False when it had ended before.</summary>
     public bool TryEnd(RunOutcome outcome) => _outcome.TrySetResult(outcome);

@@ -57,9 +57,10 @@ internal sealed class JobPump(
                 Return(tickets);
                 await Task.Delay(RetryStoreAfter, time); // the store is away: hold the tickets rather than hand them back and forth
             }
-            catch (Exception error) // a ticket must never be lost to a bug: it goes back
+            catch (Exception error) // a ticket must never be lost to a bug: it goes back, but not in a hot loop
             {
                 logger.ClaimFailed(error, model);
+                await Task.Delay(RetryStoreAfter, time);
                 foreach (var ticket in tickets)
                     ticket.Done.TrySetException(error);
             }
@@ -100,8 +101,15 @@ internal sealed class JobPump(
         // 1. run  2. commit the end  3. acknowledge: the order is the guarantee
         using var work = draining.Begin();
         RunOutcome outcome;
-        using (var item = Register(job))
+        try
+        {
+            using var item = Register(job);
             outcome = await item.Item.Outcome;
+        }
+        catch (InvalidDataException) // the stored input is of a format that this worker does not know
+        {
+            outcome = new RunOutcome.Failed(new RunFailure(JobErrorCodes.ModelError, "The stored input can't be read.", false, InferFailure.ModelError));
+        }
         if (End(job, outcome) is { } end)
             await finisher.FinishAsync(model, end);
         ticket.Done.TrySetResult();
@@ -115,7 +123,7 @@ internal sealed class JobPump(
             Lane = Lane.Job,
             Priority = job.Priority,
             Request = InferenceRequest.Decode(job.Input),
-            Deadline = time.GetTimestamp() + (long)(job.Timeout.TotalSeconds * time.TimestampFrequency),
+            LongestRun = job.Timeout,
             Alone = job.Alone,
             Attempt = job.Attempt,
             Fence = job.Fence.Value,

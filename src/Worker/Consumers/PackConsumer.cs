@@ -13,7 +13,13 @@ internal sealed class PackConsumer(ModelHost models, RunsInWork runs, TimeProvid
     private const int DefaultPriority = 5;
 
     public async Task<InferReply> HandleAsync(InferPack pack) =>
-        new() { Outcomes = await Task.WhenAll(pack.Items.Select(item => RunAsync(pack.Model, item))) };
+        new() { Outcomes = await Task.WhenAll(pack.Items.Select(item => TryRunAsync(pack.Model, item))) };
+
+    private async Task<InferOutcome> TryRunAsync(string model, InferItem item)
+    {
+        try { return await RunAsync(model, item); }
+        catch (InvalidDataException) { return Failed(item, InferFailure.ModelError, "The request is of a format that the worker does not know."); }
+    }
 
     private async Task<InferOutcome> RunAsync(string model, InferItem item)
     {

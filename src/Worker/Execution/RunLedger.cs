@@ -1,4 +1,5 @@
 using System.Globalization;
+using Millrace.Hosting.Configuration;
 using Millrace.Worker.Batching;
 
 namespace Millrace.Worker.Execution;
@@ -11,8 +12,13 @@ internal sealed class RunLedger : IDisposable
 
     public RunLedger(WorkerOptions options)
     {
-        if (options.RunLedger.Length > 0)
-            _file = new FileStream(options.RunLedger, FileMode.Append, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
+        if (options.RunLedger.Length == 0)
+            return;
+        try { _file = new FileStream(options.RunLedger, FileMode.Append, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0); }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new StartupException($"Millrace:Worker:RunLedger: can't write {options.RunLedger}: {error.Message}", error);
+        }
     }
 
     /// <summary><c>start|end</c>, model, version, then for each request <c>lane:id:attempt:fence</c>.</summary>

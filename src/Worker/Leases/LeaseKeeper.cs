@@ -25,9 +25,6 @@ internal sealed class LeaseKeeper : IDisposable
         _thread.Start();
     }
 
-    /// <summary>Called every third of a lease, after the renewal.</summary>
-    public event Action? Renewed;
-
     public Entry Add(JobId id, Fence fence, WorkItem item)
     {
         _held[id] = new Held(fence, item, _time.GetTimestamp());
@@ -49,7 +46,6 @@ internal sealed class LeaseKeeper : IDisposable
             catch (StoreUnavailableException error) { _logger.RenewFailed(error, _held.Count); }
             catch (Exception error) { _logger.RenewFailed(error, _held.Count); } // this thread must live: without it every lease ends
             StopLost();
-            Renewed?.Invoke();
         }
     }
 

@@ -67,9 +67,9 @@ internal sealed partial class ModelRepository(ModelsOptions options, ILogger<Mod
         }
     }
 
-    [GeneratedRegex(@"^(?=.*[A-Za-z0-9])[A-Za-z0-9._-]{1,128}$")]
+    [GeneratedRegex(@"^(?=.*[A-Za-z0-9])[A-Za-z0-9._-]{1,128}\z")]
     private static partial Regex ModelName();
 
-    [GeneratedRegex("^[1-9][0-9]{0,17}$")]
+    [GeneratedRegex(@"^[1-9][0-9]{0,17}\z")]
     private static partial Regex VersionName();
 }
