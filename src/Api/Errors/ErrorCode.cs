@@ -56,7 +56,7 @@ public static class ErrorCodes
         Of(ErrorCode.InvalidCursor, 400, "The cursor is not valid", "The cursor was changed, or belongs to a list with other filters. Start again without one."),
         Of(ErrorCode.InvalidIdempotencyKey, 400, "The idempotency key is not valid", "Idempotency-Key takes 1 to 255 of A-Z a-z 0-9 . _ : - and may stand in double quotes."),
         Of(ErrorCode.Unauthorized, 401, "Authentication is needed", "Send a valid key as `Authorization: Bearer`."),
-        Of(ErrorCode.Forbidden, 403, "The key may not do this", "The key is valid but lacks the role."),
+        Of(ErrorCode.Forbidden, 403, "The caller may not do this", "The key lacks the role, or a web page of another origin calls."),
         Of(ErrorCode.JobNotFound, 404, "There is no such job", "The id is unknown, the job was deleted, or its time is over."),
         Of(ErrorCode.ModelNotFound, 404, "There is no such model", "No worker has announced a model of this name and version."),
         Of(ErrorCode.NotFound, 404, "There is nothing here", "No route has this path."),

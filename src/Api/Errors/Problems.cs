@@ -18,6 +18,8 @@ internal static class Problems
         if (refusal.AcceptEncoding is { } codings)
             response.Headers.AcceptEncoding = codings;
         response.Headers.CacheControl = "no-store";
+        if (info.Status == StatusCodes.Status413PayloadTooLarge)
+            response.Headers.Connection = "close"; // the rest of the body is not read, so nothing can follow it
         return context.Request.Path.StartsWithSegments("/v2")
             ? JsonBody.WriteAsync(context, new ProtocolError(refusal.Detail, info.Name), ApiJson.Default.ProtocolError, "application/json")
             : JsonBody.WriteAsync(context, Problem(context, info, refusal), ApiJson.Default.Problem, "application/problem+json");

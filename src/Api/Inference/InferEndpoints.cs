@@ -50,7 +50,7 @@ internal static class InferEndpoints
         ReadOnlyMemory<byte> json;
         try { json = InferenceJsonWriter.Write(InferenceResponse.Decode(outcome.Response)); }
         catch (NotJsonException error) { throw new RefusedException(ErrorCode.InvalidTensor, error.Message); }
-        if (AnswerCoding.Choose(context.Request) is { } coding)
+        if (AnswerCoding.Choose(context.Request, json.Length) is { } coding)
         {
             context.Response.Headers.ContentEncoding = coding;
             context.Response.Headers.Vary = "Accept-Encoding";

@@ -67,10 +67,22 @@ public sealed class ContentCodingTests(ServerFixture fixture)
     [InlineData("=;,,", null)]
     public async Task Given_what_a_client_can_decode_When_inferred_Then_the_answer_is_in_the_best_of_it(string accepted, string? coding)
     {
-        var answer = (await fixture.Client.InferBytesAsync("ident_fp32", Body, ("Accept-Encoding", accepted))).MustBe(200);
+        var ones = Calls.In("FP32", "[1000]", $"[{string.Join(',', Enumerable.Repeat(1, 1000))}]");
+
+        var answer = (await fixture.Client.InferTextAsync("ident_fp32", ones, ("Accept-Encoding", accepted))).MustBe(200);
 
         Assert.Equal(coding, answer.Header("Content-Encoding"));
-        Assert.Contains("[1,2,3]", await DecodeAsync(answer), StringComparison.Ordinal);
+        Assert.Equal(1000, JsonNode.Parse(await DecodeAsync(answer))!["outputs"]![0]!["data"]!.AsArray().Count);
+    }
+
+    [Fact]
+    [Conformance(24)]
+    public async Task Given_an_answer_that_fits_one_packet_When_gzip_is_accepted_Then_it_is_plain()
+    {
+        var answer = (await fixture.Client.InferBytesAsync("ident_fp32", Body, ("Accept-Encoding", "gzip"))).MustBe(200);
+
+        Assert.Null(answer.Header("Content-Encoding"));
+        Assert.Contains("[1,2,3]", answer.Text, StringComparison.Ordinal);
     }
 
     [Fact]
