@@ -32,7 +32,7 @@ public static class StandaloneApp
     public static WebApplication Build(string[] args, Action<WebApplicationBuilder>? configure = null)
     {
         // Settings are read once. Watching their files means watching the working folder, and every write to the data in it cost a wake-up.
-        var builder = WebApplication.CreateSlimBuilder(["--hostBuilder:reloadConfigOnChange=false", .. args]);
+        var builder = WebApplication.CreateSlimBuilder(["--hostBuilder:reloadConfigOnChange=false", "--urls=", "--http_ports=", .. args]); // Millrace:Http:Url alone says where
         builder.Logging.SetUpLogging();
         builder.Services.AddMillraceHosting();
         builder.Services.AddEmbeddedParts();

@@ -30,9 +30,11 @@ public sealed class MillraceServer : IAsyncDisposable
 
     public IReadOnlyList<RunLine> Ledger() => RunLine.Read(LedgerFile);
 
-    /// <param name="settings">As <c>Millrace:Worker:Lease=00:00:02</c>.</param>
-    public static Task<MillraceServer> StartAsync(params string[] settings) => StartAsync(Repository.TestModels, settings);
+    /// <summary>On the fixture models, with default settings.</summary>
+    public static Task<MillraceServer> StartAsync() => StartAsync(Repository.TestModels);
 
+    /// <param name="models">The model repository.</param>
+    /// <param name="settings">As <c>Millrace:Worker:Lease=00:00:02</c>.</param>
     public static async Task<MillraceServer> StartAsync(string models, params string[] settings)
     {
         var data = new TemporaryFolder();

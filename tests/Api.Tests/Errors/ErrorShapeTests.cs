@@ -7,7 +7,7 @@ namespace Millrace.Api.Tests.Errors;
 /// <summary>Every failure has the shape of its family, a code of the closed list, and nothing of the inside.</summary>
 public sealed class ErrorShapeTests(ServerFixture fixture)
 {
-    private const string Inside = @"\bat \w+\.|Exception|System\.|Microsoft\.|Millrace\.|(?i:OnnxRuntime)|\.cs\b|\.cc\b|\.onnx|/work/|/tmp/";
+    private static readonly string Inside = System.Text.RegularExpressions.Regex.Escape(Repository.Root) + @"|\bat \w+\.|Exception|System\.|Microsoft\.|Millrace\.|(?i:OnnxRuntime)|\.cs\b|\.cc\b|\.onnx|/tmp/";
 
     public static TheoryData<string, string, string?, int> Failures => new()
     {
