@@ -51,6 +51,7 @@ public sealed record JobFilter
     public DateTimeOffset? CreatedAfter { get; init; }
     public DateTimeOffset? CreatedBefore { get; init; }
     public JobId? ReplayOf { get; init; }
+    public string? Fingerprint { get; init; }
     public IReadOnlyDictionary<string, string> Metadata { get; init; } = new Dictionary<string, string>();
     public bool Ascending { get; init; }
 

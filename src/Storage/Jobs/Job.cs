@@ -13,6 +13,9 @@ public sealed record Job
 
     /// <summary>Pinned when the job was accepted.</summary>
     public required string ModelVersion { get; init; }
+
+    /// <summary>The client named the version itself.</summary>
+    public bool VersionNamed { get; init; }
     public required int Priority { get; init; }
 
     /// <summary>Runs begun and charged so far; 0 before the first.</summary>

@@ -7,6 +7,9 @@ public sealed record NewJob
     public required string Model { get; init; }
     public required string ModelVersion { get; init; }
 
+    /// <summary>The client named the version itself, so a replay keeps to it.</summary>
+    public bool VersionNamed { get; init; }
+
     /// <summary>1 first, 9 last.</summary>
     public required int Priority { get; init; }
     public required int MaxAttempts { get; init; }
