@@ -2,9 +2,11 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Millrace.Api.DeadLetters;
 using Millrace.Api.Dispatch;
 using Millrace.Api.Docs;
 using Millrace.Api.Errors;
+using Millrace.Api.Failures;
 using Millrace.Api.Health;
 using Millrace.Api.Http;
 using Millrace.Api.Inference;
@@ -12,7 +14,9 @@ using Millrace.Api.Jobs;
 using Millrace.Api.Models;
 using Millrace.Api.Queues;
 using Millrace.Api.Reconciliation;
+using Millrace.Api.Replays;
 using Millrace.Hosting.Configuration;
+using Millrace.Hosting.Startup;
 using static Millrace.Hosting.Configuration.SettingsExtensions;
 
 namespace Millrace.Api;
@@ -42,6 +46,11 @@ public static class ApiServiceExtensions
         services.AddSingleton<Dispatcher>();
         services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<Dispatcher>());
         services.AddHostedService<Reconciler>();
+        services.AddSingleton<TicketOutbox>();
+        services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<TicketOutbox>());
+        services.AddHostedService<DeadLetterRecorder>();
+        services.AddSingleton<ReplayRunner>();
+        services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<ReplayRunner>());
         return services;
     }
 
@@ -56,6 +65,9 @@ public static class ApiServiceExtensions
         app.MapInference();
         app.MapJobs();
         app.MapQueues();
+        app.MapDeadLetters();
+        app.MapFailures();
+        app.MapReplays();
         app.MapProblems();
         app.MapApiDocs();
     }
@@ -63,8 +75,8 @@ public static class ApiServiceExtensions
     private static void AddApiSettings(this IServiceCollection services)
     {
         services.AddSettings("Http",
-            new SettingRule<HttpOptions>("Url", ListenAddress.IsValid, o => $"'{o.Url}' is not an address like http://127.0.0.1:8080"),
-            new SettingRule<HttpOptions>("Url", o => !ListenAddress.IsValid(o) || o.AllowOpen || ListenAddress.IsLoopback(o),
+            new SettingRule<HttpOptions>("Url", o => ListenAddress.IsValid(o.Url), o => $"'{o.Url}' is not an address like http://127.0.0.1:8080"),
+            new SettingRule<HttpOptions>("Url", o => !ListenAddress.IsValid(o.Url) || o.AllowOpen || ListenAddress.IsLoopback(o.Url),
                 o => $"{o.Url} can be reached from other machines, and there is no authentication yet; use a loopback address, or set Millrace:Http:AllowOpen to true"),
             Range<HttpOptions, long>("MaxBodyBytes", o => o.MaxBodyBytes, 1 << 10, 512 << 20));
         services.AddSettings("Sync",

@@ -29,6 +29,9 @@ internal static partial class Log
     [LoggerMessage(3202, LogLevel.Warning, "A pack of {Count} requests to {Model} got no reply")]
     internal static partial void PackFailed(this ILogger logger, Exception error, int count, string model);
 
-    [LoggerMessage(3203, LogLevel.Warning, "Tickets of new jobs could not be published; the dispatcher will do it")]
-    internal static partial void TicketsFailed(this ILogger logger, Exception error);
+    [LoggerMessage(3203, LogLevel.Warning, "{Count} tickets of new jobs could not be published; the reconciler will do it: {Reason}")]
+    internal static partial void TicketsFailed(this ILogger logger, int count, string reason);
+
+    [LoggerMessage(3301, LogLevel.Warning, "A message of {Queue} was set aside: {Reason}")]
+    internal static partial void DeadLetterKept(this ILogger logger, string queue, string reason);
 }

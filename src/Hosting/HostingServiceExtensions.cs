@@ -3,7 +3,9 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Millrace.Hosting.Configuration;
+using Millrace.Hosting.Faults;
 using Millrace.Hosting.Lifecycle;
+using Millrace.Hosting.Startup;
 using static Millrace.Hosting.Configuration.SettingsExtensions;
 
 namespace Millrace.Hosting;
@@ -17,9 +19,21 @@ public static class HostingServiceExtensions
         services.AddSettings("Drain", Range<DrainOptions, TimeSpan>("Timeout", o => o.Timeout, TimeSpan.Zero, TimeSpan.FromHours(1)));
         services.AddOptions<HostOptions>().Configure<DrainOptions>((host, drain) => host.ShutdownTimeout = drain.Timeout + TimeSpan.FromSeconds(5));
         services.AddHostedService<SettingsCheck>();
+        services.AddSettings<FaultOptions>("Faults");
+        services.AddSingleton(ReadFaults);
+        services.AddSingleton<FatalError>();
         services.AddSingleton<Draining>();
         services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<Draining>());
         return services;
+    }
+
+    private static FaultPoints ReadFaults(IServiceProvider provider)
+    {
+        var plan = provider.GetRequiredService<FaultOptions>().Plan;
+        if (plan.Length > 0 && provider.GetRequiredService<IHostEnvironment>().IsProduction())
+            throw new StartupException("Millrace:Faults:Plan: faults are not injected in the Production environment; leave it empty");
+        try { return new FaultPoints(plan); }
+        catch (FormatException error) { throw new StartupException($"Millrace:Faults:Plan: {error.Message}", error); }
     }
 
     /// <summary>Readable lines on standard error, so that standard output stays free; level by <c>Logging:LogLevel</c> as in every .NET service.</summary>

@@ -7,9 +7,18 @@ internal static partial class Log
     [LoggerMessage(1001, LogLevel.Warning, "{Pass} failed and will run again")]
     internal static partial void PassFailed(this ILogger logger, Exception error, string pass);
 
+    [LoggerMessage(1006, LogLevel.Warning, "{Pass} waits: {Reason}")]
+    internal static partial void PassWaits(this ILogger logger, string pass, string reason);
+
     [LoggerMessage(1002, LogLevel.Information, "Stopping: no new work; up to {Limit} for what runs")]
     internal static partial void Draining(this ILogger logger, TimeSpan limit);
 
     [LoggerMessage(1003, LogLevel.Warning, "Stopping: {Left} pieces of work did not end within {Limit}; jobs among them go back to the queue")]
     internal static partial void DrainTimedOut(this ILogger logger, int left, TimeSpan limit);
+
+    [LoggerMessage(1004, LogLevel.Warning, "Waiting for the database: {Reason}")]
+    internal static partial void StoreAway(this ILogger logger, string reason);
+
+    [LoggerMessage(1005, LogLevel.Information, "The database is there")]
+    internal static partial void StoreBack(this ILogger logger);
 }

@@ -64,4 +64,10 @@ public enum InferFailure
 
     /// <summary>The model failed, or gave what can't be sent.</summary>
     ModelError,
+
+    /// <summary>It, or its response, is larger than a message may be.</summary>
+    TooLarge,
+
+    /// <summary>Its worker died with it.</summary>
+    WorkerLost,
 }

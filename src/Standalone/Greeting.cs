@@ -1,5 +1,3 @@
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
 using Millrace.Storage.Announcements;
 
 namespace Millrace.Standalone;
@@ -7,9 +5,8 @@ namespace Millrace.Standalone;
 /// <summary>What a person sees when the server is up: where it is, what it serves, and a line to paste.</summary>
 internal static class Greeting
 {
-    public static void Print(WebApplication app)
+    public static void Print(WebApplication app, string url)
     {
-        var url = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()?.Addresses.FirstOrDefault() ?? "";
         var models = app.Services.GetRequiredService<IAnnouncementStore>().ReadAsync(WorkerLiveness.AliveWithin, CancellationToken.None).Result.Models;
         var ready = models.Where(m => m.State == ModelState.Ready).GroupBy(m => m.Name).OrderBy(m => m.Key, StringComparer.Ordinal).ToArray();
         Console.WriteLine();

@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using Millrace.Storage.Announcements;
 using Millrace.Storage.Jobs;
+using Millrace.Storage.Replays;
 
 namespace Millrace.Storage;
 
@@ -8,4 +9,5 @@ namespace Millrace.Storage;
 [JsonSerializable(typeof(JobError))]
 [JsonSerializable(typeof(IReadOnlyDictionary<string, string>))]
 [JsonSerializable(typeof(AnnouncedModel))]
+[JsonSerializable(typeof(BulkSettings))]
 internal sealed partial class StorageJson : JsonSerializerContext;

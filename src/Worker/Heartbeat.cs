@@ -8,5 +8,14 @@ namespace Millrace.Worker;
 internal sealed class Heartbeat(IAnnouncementStore announcements, WorkerIdentity worker, TimeProvider time, ILogger<Heartbeat> logger)
     : PassLoop(WorkerLiveness.BeatEvery, time, logger)
 {
-    public override Task RunOnceAsync(CancellationToken cancellation) => announcements.BeatAsync(worker.Id, cancellation);
+    private long? _beatAt;
+
+    /// <summary>Since the store last took a beat; null before the first.</summary>
+    public TimeSpan? Silence => _beatAt is { } at ? Time.GetElapsedTime(at) : null;
+
+    public override async Task RunOnceAsync(CancellationToken cancellation)
+    {
+        await announcements.BeatAsync(worker.Id, cancellation);
+        _beatAt = Time.GetTimestamp();
+    }
 }

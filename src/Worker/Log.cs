@@ -26,14 +26,23 @@ internal static partial class Log
     [LoggerMessage(2201, LogLevel.Warning, "Claiming jobs of {Model} failed and will be tried again")]
     internal static partial void ClaimFailed(this ILogger logger, Exception error, string model);
 
-    [LoggerMessage(2202, LogLevel.Warning, "Writing the ends of {Count} jobs failed and will be tried again")]
-    internal static partial void FinishFailed(this ILogger logger, Exception error, int count);
+    [LoggerMessage(2204, LogLevel.Warning, "Claiming jobs of {Model} waits for the store: {Reason}")]
+    internal static partial void ClaimWaits(this ILogger logger, string model, string reason);
+
+    [LoggerMessage(2202, LogLevel.Warning, "Writing the ends of {Count} jobs waits for the store: {Reason}")]
+    internal static partial void FinishFailed(this ILogger logger, int count, string reason);
 
     [LoggerMessage(2203, LogLevel.Error, "Writing the ends of {Count} jobs broke; their leases will end and they will run again")]
     internal static partial void FinishBroke(this ILogger logger, Exception error, int count);
 
     [LoggerMessage(2301, LogLevel.Warning, "Renewing {Count} leases failed and will be tried again")]
     internal static partial void RenewFailed(this ILogger logger, Exception error, int count);
+
+    [LoggerMessage(2401, LogLevel.Warning, "Waiting for the database, to announce the models: {Reason}")]
+    internal static partial void WaitingForStore(this ILogger logger, string reason);
+
+    [LoggerMessage(2402, LogLevel.Information, "Announced, and consuming for {Count} models")]
+    internal static partial void Attached(this ILogger logger, int count);
 
     [LoggerMessage(2302, LogLevel.Warning, "Stopped the run of {JobId}: its lease ended without renewal")]
     internal static partial void LeaseLost(this ILogger logger, JobId jobId);

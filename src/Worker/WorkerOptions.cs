@@ -14,7 +14,4 @@ public sealed class WorkerOptions
 
     /// <summary>A file that gets a line before and after each run. Default empty: none.</summary>
     public string RunLedger { get; set; } = "";
-
-    /// <summary>Faults to inject, for tests; see FaultPoints. Default empty. Refused in the Production environment.</summary>
-    public string Faults { get; set; } = "";
 }

@@ -4,6 +4,7 @@ using Millrace.Hosting.Broker;
 using Millrace.Hosting.Faults;
 using Millrace.Hosting.Lifecycle;
 using Millrace.Messages;
+using Millrace.Storage;
 using Millrace.Storage.Announcements;
 using Millrace.Storage.Jobs;
 using Millrace.Worker.Batching;
@@ -14,13 +15,23 @@ using Millrace.Worker.Models;
 
 namespace Millrace.Worker;
 
-/// <summary>A worker's life: load, announce, attach to both lanes of each model; at the end give back, detach, leave.</summary>
+/// <summary>A worker's life: load, announce, attach to both lanes of each model; at the end take nothing more, give back, detach, leave.</summary>
 internal sealed class WorkerService(
     ModelRepository repository, ModelHost models, RunLedger ledger, FaultPoints faults, IAnnouncementStore announcements, IEventBus events,
     IWorkQueue queue, PackConsumer packs, IClaimStore store, JobFinisher finisher, LeaseKeeper leases, RunsInWork runs, Draining draining,
-    WorkerIdentity worker, WorkerOptions options, TimeProvider time, ILoggerFactory loggers) : IHostedService
+    WorkerIdentity worker, WorkerOptions options, TimeProvider time, ILoggerFactory loggers) : IHostedService, IDisposable
 {
-    private readonly List<IAsyncDisposable> _attached = [];
+    private static readonly TimeSpan RetryStoreAfter = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestGoodbye = TimeSpan.FromSeconds(2);
+
+    private readonly ILogger _logger = loggers.CreateLogger<WorkerService>();
+    private readonly List<IWorkConsumer> _consumers = [];
+    private readonly CancellationTokenSource _stop = new();
+    private IDisposable? _stops;
+    private Task _attaching = Task.CompletedTask;
+
+    /// <summary>Its models are announced, and it consumes.</summary>
+    public bool IsAttached { get; private set; }
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
@@ -28,47 +39,66 @@ internal sealed class WorkerService(
         foreach (var model in loaded)
             models.Add(new Batcher(model, ledger, faults, time, loggers.CreateLogger<Batcher>()));
         models.AddBroken(broken);
-        await announcements.AnnounceAsync(worker.Id, models.Announce(), cancellationToken);
-        await events.PublishAsync(new ModelsChanged { Worker = worker.Id }, cancellationToken);
-        _attached.Add(new Detach(events.Subscribe<StopRuns>(runs.Stop)));
-        foreach (var name in models.Names)
-            Attach(name);
-        draining.Begun.Register(GiveBackWaitingJobs);
+        _stops = events.Subscribe<StopRuns>(runs.Stop);
+        try { await AttachAsync(cancellationToken); }
+        catch (StoreUnavailableException error)
+        {
+            _logger.WaitingForStore(error.Message);
+            _attaching = Task.Run(AttachLaterAsync, CancellationToken.None);
+        }
+        draining.Begun.Register(TakeNothingMore);
     }
 
     public async Task StopAsync(CancellationToken cancellationToken)
     {
+        await _stop.CancelAsync();
+        await _attaching;
         runs.GiveBackAll(); // what the time for draining did not suffice for
-        foreach (var attached in _attached)
-            await attached.DisposeAsync();
-        _attached.Clear();
+        await Task.WhenAll(_consumers.Select(c => c.DisposeAsync().AsTask()));
+        _stops?.Dispose();
         await finisher.DisposeAsync();
-        await announcements.LeaveAsync(worker.Id, CancellationToken.None);
+        try { await announcements.LeaveAsync(worker.Id, CancellationToken.None).WaitAsync(LongestGoodbye, time, CancellationToken.None); }
+        catch (Exception error) when (error is StoreUnavailableException or TimeoutException) { } // it is soon known by its silence
+    }
+
+    public void Dispose() => _stop.Dispose();
+
+    private async Task AttachAsync(CancellationToken cancellation)
+    {
+        await announcements.AnnounceAsync(worker.Id, models.Announce(), cancellation);
+        await events.PublishAsync(new ModelsChanged { Worker = worker.Id }, cancellation);
+        foreach (var name in models.Names)
+            Attach(name);
+        IsAttached = true;
+    }
+
+    private async Task AttachLaterAsync()
+    {
+        while (!IsAttached)
+        {
+            try
+            {
+                await Task.Delay(RetryStoreAfter, time, _stop.Token);
+                await AttachAsync(_stop.Token);
+            }
+            catch (StoreUnavailableException) { } // said once
+            catch (OperationCanceledException) { return; } // leaving
+        }
+        _logger.Attached(models.Names.Count);
     }
 
     private void Attach(string model)
     {
-        var pump = new JobPump(model, models, store, finisher, leases, runs, draining, worker, options, time, loggers.CreateLogger<JobPump>());
-        var instances = models.Versions(model).Sum(b => b.Model.Instances);
-        _attached.Add(queue.ConsumePacks(model, PacksPerInstance * instances, packs.HandleAsync));
-        _attached.Add(queue.ConsumeTickets(model, pump.Prefetch, pump.HandleAsync));
+        var pump = new JobPump(model, models, store, finisher, leases, runs, draining, worker, options, faults, time, loggers.CreateLogger<JobPump>());
+        _consumers.Add(queue.ConsumePacks(model, models.Versions(model).Sum(b => b.Model.Instances), packs.HandleAsync));
+        _consumers.Add(queue.ConsumeTickets(model, pump.Prefetch, pump.HandleAsync));
     }
 
-    /// <summary>Packs held for each instance: enough that a free one always finds company for the first in line, and that priorities hold among many.</summary>
-    private const int PacksPerInstance = 1024;
-
-    private void GiveBackWaitingJobs()
+    private void TakeNothingMore()
     {
+        foreach (var consumer in _consumers)
+            consumer.StopTaking();
         foreach (var batcher in models.Names.SelectMany(models.Versions))
             batcher.GiveBackWaitingJobs();
-    }
-
-    private sealed class Detach(IDisposable subscription) : IAsyncDisposable
-    {
-        public ValueTask DisposeAsync()
-        {
-            subscription.Dispose();
-            return ValueTask.CompletedTask;
-        }
     }
 }

@@ -1,7 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Millrace.Hosting.Configuration;
-using Millrace.Hosting.Faults;
 using Millrace.Worker.Consumers;
 using Millrace.Worker.Execution;
 using Millrace.Worker.Leases;
@@ -20,7 +19,6 @@ public static class WorkerServiceExtensions
             Range<WorkerOptions, TimeSpan>("Lease", o => o.Lease, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)),
             Range<WorkerOptions, TimeSpan>("Backoff", o => o.Backoff, TimeSpan.Zero, TimeSpan.FromHours(1)),
             Range<WorkerOptions, TimeSpan>("LongestBackoff", o => o.LongestBackoff, TimeSpan.Zero, TimeSpan.FromDays(1)));
-        services.AddSingleton(ReadFaults);
         services.AddSingleton<WorkerIdentity>();
         services.AddSingleton<ModelRepository>();
         services.AddSingleton<ModelHost>();
@@ -29,17 +27,10 @@ public static class WorkerServiceExtensions
         services.AddSingleton<PackConsumer>();
         services.AddSingleton<JobFinisher>();
         services.AddSingleton<LeaseKeeper>();
-        services.AddHostedService<WorkerService>();
-        services.AddHostedService<Heartbeat>();
+        services.AddSingleton<WorkerService>();
+        services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<WorkerService>());
+        services.AddSingleton<Heartbeat>();
+        services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<Heartbeat>());
         return services;
-    }
-
-    private static FaultPoints ReadFaults(IServiceProvider provider)
-    {
-        var plan = provider.GetRequiredService<WorkerOptions>().Faults;
-        if (plan.Length > 0 && provider.GetRequiredService<IHostEnvironment>().IsProduction())
-            throw new StartupException("Millrace:Worker:Faults: faults are not injected in the Production environment; leave it empty");
-        try { return new FaultPoints(plan); }
-        catch (FormatException error) { throw new StartupException($"Millrace:Worker:Faults: {error.Message}", error); }
     }
 }

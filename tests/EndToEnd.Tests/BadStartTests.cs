@@ -48,9 +48,11 @@ public sealed class BadStartTests : IDisposable
     [InlineData("Millrace:Http:Url=nonsense", "Millrace:Http:Url")]
     [InlineData("Millrace:Http:Url=http://0.0.0.0:0", "Millrace:Http:AllowOpen")]
     [InlineData("Millrace:Store:Window=0", "Millrace:Store:Window")]
-    [InlineData("Millrace:Store:Url=postgres://db", "Millrace:Store:Url")]
-    [InlineData("Millrace:Broker:Url=amqp://broker", "Millrace:Broker:Url")]
-    [InlineData("Millrace:Worker:Faults=in_run=throw@1", "Millrace:Worker:Faults")]
+    [InlineData("Millrace:Store:Url=nonsense", "Millrace:Store:Url")]
+    [InlineData("Millrace:Broker:Url=http://broker", "Millrace:Broker:Url")]
+    [InlineData("Millrace:Broker:Prefix=a b", "Millrace:Broker:Prefix")]
+    [InlineData("Millrace:Models:Names=nowhere", "Millrace:Models:Names")]
+    [InlineData("Millrace:Faults:Plan=in_run=throw@1", "Millrace:Faults:Plan")]
     public async Task Given_a_bad_setting_When_started_Then_its_name_is_in_the_line(string setting, string named) => await RefusalAsync(named, Good(setting));
 
     [Fact]

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Millrace.Hosting.Broker;
+using Millrace.Hosting.Faults;
 using Millrace.Hosting.Lifecycle;
 using Millrace.Messages;
 using Millrace.Storage;
@@ -12,16 +13,17 @@ internal sealed class Dispatcher : PassLoop
 {
     private readonly IDispatchStore _store;
     private readonly ITicketQueue _tickets;
+    private readonly FaultPoints _faults;
     private readonly int _window;
     private readonly IDisposable _subscription;
     private volatile bool _backlog;
     private int _ended;
 
     public Dispatcher(
-        IDispatchStore store, ITicketQueue tickets, IEventBus events, DispatchOptions options, StoreOptions storeOptions, TimeProvider time, ILogger<Dispatcher> logger)
+        IDispatchStore store, ITicketQueue tickets, IEventBus events, FaultPoints faults, DispatchOptions options, StoreOptions storeOptions, TimeProvider time, ILogger<Dispatcher> logger)
         : base(options.Interval, time, logger)
     {
-        (_store, _tickets, _window) = (store, tickets, storeOptions.Window);
+        (_store, _tickets, _faults, _window) = (store, tickets, faults, storeOptions.Window);
         _subscription = events.Subscribe<JobsFinished>(m => NoteEnded(m.JobIds.Count));
     }
 
@@ -36,6 +38,7 @@ internal sealed class Dispatcher : PassLoop
         if (tickets.Count == 0)
             return;
         _backlog = true; // there may be more
+        _faults.Hit(Points.AfterRefill, tickets[0].Model);
         await _tickets.PublishAsync(tickets, cancellation);
     }
 

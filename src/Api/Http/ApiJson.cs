@@ -1,8 +1,11 @@
 using System.Text.Json.Serialization;
+using Millrace.Api.DeadLetters;
 using Millrace.Api.Errors;
+using Millrace.Api.Failures;
 using Millrace.Api.Jobs;
 using Millrace.Api.Models;
 using Millrace.Api.Queues;
+using Millrace.Api.Replays;
 
 namespace Millrace.Api.Http;
 
@@ -14,6 +17,12 @@ namespace Millrace.Api.Http;
 [JsonSerializable(typeof(JobList))]
 [JsonSerializable(typeof(QueueView))]
 [JsonSerializable(typeof(QueueList))]
+[JsonSerializable(typeof(PurgeView))]
+[JsonSerializable(typeof(RedispatchView))]
+[JsonSerializable(typeof(DeadLetterList))]
+[JsonSerializable(typeof(FailureList))]
+[JsonSerializable(typeof(ReplayPlanView))]
+[JsonSerializable(typeof(ReplayView))]
 [JsonSerializable(typeof(ServerMetadata))]
 [JsonSerializable(typeof(ModelMetadata))]
 [JsonSerializable(typeof(ModelReadiness))]

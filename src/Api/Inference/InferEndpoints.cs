@@ -65,6 +65,8 @@ internal static class InferEndpoints
         InferFailure.DeadlineExceeded => new Refusal(ErrorCode.DeadlineExceeded, $"{outcome.Detail} Allow more time by parameters.timeout, or send a job."),
         InferFailure.ModelNotReady => new Refusal(ErrorCode.ModelNotReady, outcome.Detail!) { RetryAfter = 1 },
         InferFailure.ShuttingDown => new Refusal(ErrorCode.ShuttingDown, outcome.Detail!) { RetryAfter = 1 },
+        InferFailure.TooLarge => new Refusal(ErrorCode.PayloadTooLarge, outcome.Detail!),
+        InferFailure.WorkerLost => new Refusal(ErrorCode.Unavailable, outcome.Detail!) { RetryAfter = 1 },
         _ => new Refusal(ErrorCode.Internal, outcome.Detail ?? "The model run failed."),
     };
 }

@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Millrace.Api.Errors;
 using Millrace.Storage.Jobs;
+using Millrace.Storage.Replays;
 using Millrace.Storage.Secrets;
 
 namespace Millrace.Api.Jobs;
@@ -22,6 +23,27 @@ internal sealed class JobCursors(ISecretStore secrets)
         last.Id.Value.TryWriteBytes(cursor.AsSpan(8), bigEndian: true, out _);
         (await TagAsync(cursor.AsMemory(0, PlaceBytes), filter, cancellation)).CopyTo(cursor.AsSpan(PlaceBytes));
         return Base64Url.EncodeToString(cursor);
+    }
+
+    /// <summary>For a list of groups: the place is the last one's time and its fingerprint.</summary>
+    public async Task<string> WriteAsync(FailureGroup last, JobFilter filter, CancellationToken cancellation)
+    {
+        var place = new byte[8 + Encoding.UTF8.GetByteCount(last.Fingerprint)];
+        BinaryPrimitives.WriteInt64BigEndian(place, last.LastSeen.UtcTicks);
+        Encoding.UTF8.GetBytes(last.Fingerprint, place.AsSpan(8));
+        return Base64Url.EncodeToString([.. place, .. await TagAsync(place, filter, cancellation)]);
+    }
+
+    /// <exception cref="RefusedException">400: it was not made by us for this list.</exception>
+    public async Task<(DateTimeOffset LastSeen, string Fingerprint)> ReadGroupAsync(string text, JobFilter filter, CancellationToken cancellation)
+    {
+        if (!Base64Url.IsValid(text, out var length) || length < 8 + TagBytes)
+            throw Invalid();
+        var cursor = Base64Url.DecodeFromChars(text);
+        var place = cursor.AsMemory(..^TagBytes);
+        if (!CryptographicOperations.FixedTimeEquals(await TagAsync(place, filter, cancellation), cursor.AsSpan(^TagBytes..)))
+            throw Invalid();
+        return (new DateTimeOffset(BinaryPrimitives.ReadInt64BigEndian(place.Span), TimeSpan.Zero), Encoding.UTF8.GetString(place.Span[8..]));
     }
 
     /// <exception cref="RefusedException">400: it was not made by us for this list.</exception>
@@ -45,7 +67,7 @@ internal sealed class JobCursors(ISecretStore secrets)
 
     /// <summary>All of the filter but its limit, which may change from page to page.</summary>
     private static string Describe(JobFilter f) => string.Join('\n',
-        f.Tenant, string.Join(',', f.States), f.Model, f.Priority, f.CreatedAfter?.UtcTicks, f.CreatedBefore?.UtcTicks, f.ReplayOf, f.Ascending,
+        f.Tenant, string.Join(',', f.States), f.Model, f.Priority, f.CreatedAfter?.UtcTicks, f.CreatedBefore?.UtcTicks, f.ReplayOf, f.Fingerprint, f.Ascending,
         string.Join('\n', f.Metadata.OrderBy(m => m.Key, StringComparer.Ordinal).Select(m => $"{m.Key.Length}:{m.Key}={m.Value}")));
 
     private static RefusedException Invalid() =>

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Routing;
 using Millrace.Api.Errors;
 using Millrace.Api.Http;
 using Millrace.Api.Inference;
+using Millrace.Api.Replays;
 using Millrace.Hosting.Lifecycle;
 
 namespace Millrace.Api.Jobs;
@@ -27,6 +28,8 @@ internal static class JobEndpoints
             .Produces<InferenceResponseSchema>().Produces<Problem>(404, ProblemJson).Produces<Problem>(409, ProblemJson).Produces<Problem>(410, ProblemJson);
         group.MapPost("/{id}/cancel", CancelJob.HandleAsync).WithName("CancelJob").WithSummary("Cancel a job that has not ended")
             .Produces<JobView>().Produces<Problem>(404, ProblemJson).Produces<Problem>(409, ProblemJson);
+        group.MapPost("/{id}/replay", ReplayJob.HandleAsync).WithName("ReplayJob").WithSummary("Make a new job from one that has ended")
+            .Accepts<ReplayRequest>("application/json", "*/*").Produces<JobView>(202).Produces<JobView>().Produces<Problem>(404, ProblemJson).Produces<Problem>(409, ProblemJson).Produces<Problem>(410, ProblemJson);
         group.MapGet("/{id}/events", Events).WithName("JobEvents").WithSummary("Not built yet").Produces<Problem>(501, ProblemJson);
     }
 

@@ -1,12 +1,11 @@
 using System.Diagnostics;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.Logging;
 using Millrace.Api.Dispatch;
 using Millrace.Api.Errors;
 using Millrace.Api.Http;
 using Millrace.Api.Inference;
 using Millrace.Api.Models;
-using Millrace.Hosting.Broker;
+using Millrace.Hosting.Faults;
 using Millrace.Hosting.Inference;
 using Millrace.Messages;
 using Millrace.Storage.Jobs;
@@ -15,8 +14,8 @@ namespace Millrace.Api.Jobs;
 
 /// <summary>Accepts jobs: validate, store durably, hand a ticket to the broker, answer 202; or wait a while for the end if the client prefers that.</summary>
 internal sealed class JobSubmission(
-    ModelCatalog catalog, SubmitValidator validator, IJobStore store, ITicketQueue tickets, Dispatcher dispatcher, JobWaiters waiters, TimeProvider time,
-    ILogger<JobSubmission> logger)
+    ModelCatalog catalog, SubmitValidator validator, IJobStore store, TicketOutbox tickets, Dispatcher dispatcher, JobWaiters waiters, FaultPoints faults,
+    TimeProvider time)
 {
     private const int DefaultPriority = 5;
 
@@ -54,6 +53,7 @@ internal sealed class JobSubmission(
             Tenant = context.Tenant(),
             Model = served.Model,
             ModelVersion = served.Version,
+            VersionNamed = request.ModelVersion is not null,
             Priority = request.Priority == 0 ? DefaultPriority : request.Priority,
             MaxAttempts = request.MaxAttempts,
             Timeout = TimeSpan.FromSeconds(request.Timeout),
@@ -70,10 +70,18 @@ internal sealed class JobSubmission(
 
     private async Task StoreAsync(HttpContext context, NewJob job)
     {
-        switch (await store.AddAsync(job, context.RequestAborted))
+        faults.Hit(Points.BeforeInsert, job.Model);
+        await AnswerAsync(context, await store.AddAsync(job, context.RequestAborted));
+    }
+
+    /// <summary>What became of a submission, or of a replay, as an answer; its ticket leaves first.</summary>
+    public async Task AnswerAsync(HttpContext context, AddOutcome outcome)
+    {
+        switch (outcome)
         {
             case AddOutcome.Added(var added, var dispatched):
-                await DispatchAsync(added, dispatched);
+                faults.Hit(Points.AfterCommit, added.Model);
+                Dispatch(added, dispatched);
                 await AnswerAsync(context, added);
                 return;
             case AddOutcome.Replayed(var first):
@@ -89,16 +97,13 @@ internal sealed class JobSubmission(
         }
     }
 
-    /// <summary>The job is committed, so nothing here may fail the request: what is not published now, the dispatcher finds.</summary>
-    private async Task DispatchAsync(Job job, bool dispatched)
+    /// <summary>The job is committed, so nothing here may fail the request: what is not published now, the reconciler finds.</summary>
+    private void Dispatch(Job job, bool dispatched)
     {
-        if (!dispatched)
-        {
+        if (dispatched)
+            tickets.Post(new RunJob { JobId = job.Id.Value, Model = job.Model });
+        else
             dispatcher.NoteBacklog();
-            return;
-        }
-        try { await tickets.PublishAsync([new RunJob { JobId = job.Id.Value, Model = job.Model }], CancellationToken.None); }
-        catch (BrokerUnavailableException error) { logger.TicketsFailed(error); }
     }
 
     private async Task AnswerAsync(HttpContext context, Job job)

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Millrace.Hosting.Broker;
 using Millrace.Hosting.Lifecycle;
 using Millrace.Messages;
+using Millrace.Storage;
 using Millrace.Storage.Announcements;
 
 namespace Millrace.Api.Models;
@@ -20,10 +21,11 @@ internal sealed class CatalogRefresh : PassLoop
         _subscription = events.Subscribe<ModelsChanged>(_ => Wake());
     }
 
-    /// <summary>Returns with the catalog filled, so that the first request finds it.</summary>
+    /// <summary>Returns with the catalog filled, so that the first request finds it; with the store away, the process is not ready yet.</summary>
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
-        await RunOnceAsync(cancellationToken);
+        try { await RunOnceAsync(cancellationToken); }
+        catch (StoreUnavailableException) { } // told by who prepares the store; the next pass tries again
         await base.StartAsync(cancellationToken);
     }
 

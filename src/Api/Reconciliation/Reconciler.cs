@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Millrace.Hosting.Broker;
+using Millrace.Hosting.Faults;
 using Millrace.Hosting.Lifecycle;
 using Millrace.Messages;
 using Millrace.Storage.Jobs;
@@ -8,7 +9,8 @@ namespace Millrace.Api.Reconciliation;
 
 /// <summary>Mends what a lost process or message left behind: leases, missing tickets, jobs past their time, old data. Safe in every replica at once.</summary>
 internal sealed class Reconciler(
-    IRepairStore repair, IDispatchStore dispatch, ITicketQueue tickets, IEventBus events, ReconcilerOptions options, TimeProvider time, ILogger<Reconciler> logger)
+    IRepairStore repair, IDispatchStore dispatch, ITicketQueue tickets, IEventBus events, FaultPoints faults,
+    ReconcilerOptions options, TimeProvider time, ILogger<Reconciler> logger)
     : PassLoop(options.Interval, time, logger)
 {
     private const int SmallBatch = 100;
@@ -17,8 +19,13 @@ internal sealed class Reconciler(
     {
         await TakeBackAsync(cancellation);
         await ExpireAsync(cancellation);
-        await PublishDeficitsAsync(cancellation);
-        while (await repair.PurgeAsync(options.KeepJobs, SmallBatch, cancellation) == SmallBatch) { }
+        while (await repair.PurgeAsync(options.KeepJobs, SmallBatch, cancellation) is > 0 and var purged)
+        {
+            faults.Hit(Points.AfterPurge, "");
+            if (purged < SmallBatch)
+                break;
+        }
+        await PublishDeficitsAsync(cancellation); // last, since a broker that is away ends the pass
     }
 
     private async Task TakeBackAsync(CancellationToken cancellation)
@@ -29,6 +36,8 @@ internal sealed class Reconciler(
             jobs = await repair.TakeBackAsync(SmallBatch, cancellation);
             foreach (var job in jobs)
                 logger.LeaseExpired(job.Id, job.Worker, job.Attempt, job.State);
+            if (jobs.Count > 0)
+                faults.Hit(Points.AfterTakeBack, jobs[0].Model);
             await TellAsync(jobs, cancellation);
         } while (jobs.Count == SmallBatch);
     }
@@ -48,14 +57,17 @@ internal sealed class Reconciler(
     /// <summary>More marked jobs that wait than tickets in the queue: some tickets were lost, or never sent. A surplus one does no harm.</summary>
     private async Task PublishDeficitsAsync(CancellationToken cancellation)
     {
-        foreach (var (model, dispatched) in await dispatch.CountDispatchedAsync(Time.GetUtcNow() - options.RedispatchAfter, cancellation))
+        var before = Time.GetUtcNow() - options.RedispatchAfter;
+        foreach (var model in (await dispatch.CountDispatchedAsync(before, cancellation)).Keys)
         {
-            var present = await tickets.CountAsync(model, cancellation);
+            var present = await tickets.CountAsync(model, cancellation); // first: a job that is claimed in between must not look like a lost ticket
+            var dispatched = (await dispatch.CountDispatchedAsync(before, cancellation)).GetValueOrDefault(model);
             if (dispatched <= present)
                 continue;
             var missing = await dispatch.OldestDispatchedAsync(model, dispatched - present, cancellation);
             logger.TicketsRepublished(missing.Count, model, dispatched, present);
             await tickets.PublishAsync(missing, cancellation);
+            faults.Hit(Points.AfterDeficit, model);
         }
     }
 

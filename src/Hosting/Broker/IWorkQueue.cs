@@ -6,10 +6,17 @@ namespace Millrace.Hosting.Broker;
 public interface IWorkQueue
 {
     /// <summary>Attaches to <c>infer.{model}</c>. The handler's answer is the reply.</summary>
-    /// <param name="prefetch">Packs in work at once.</param>
-    IAsyncDisposable ConsumePacks(string model, int prefetch, Func<InferPack, Task<InferReply>> handler);
+    /// <param name="instances">Runs that the worker makes at once; the broker decides how many packs to hold for them.</param>
+    IWorkConsumer ConsumePacks(string model, int instances, Func<InferPack, Task<InferReply>> handler);
 
-    /// <summary>Attaches to <c>jobs.{model}</c>. The handler's return is the ack; disposing gives back what it has not finished.</summary>
-    /// <param name="prefetch">Tickets in work at once, asked again whenever one is done: a worker takes no more than it can claim for.</param>
-    IAsyncDisposable ConsumeTickets(string model, Func<int> prefetch, Func<RunJob, Task> handler);
+    /// <summary>Attaches to <c>jobs.{model}</c>. The handler's return is the ack.</summary>
+    /// <param name="prefetch">Tickets in work at once, asked again from time to time: a worker takes no more than it can claim for.</param>
+    IWorkConsumer ConsumeTickets(string model, Func<int> prefetch, Func<RunJob, Task> handler);
+}
+
+/// <summary>An attached consumer. Disposing gives back what it has not finished.</summary>
+public interface IWorkConsumer : IAsyncDisposable
+{
+    /// <summary>Leaves further messages to other consumers; what was taken may end. Nothing where there is no other consumer.</summary>
+    void StopTaking();
 }

@@ -5,7 +5,7 @@ using Millrace.Messages;
 namespace Millrace.Hosting.Broker;
 
 /// <summary>All queues in this process, straight across: for one process that is API and worker both. What is in it dies with the process, as a hint may.</summary>
-public sealed class MemoryBroker : IInferenceQueue, ITicketQueue, IEventBus, IWorkQueue
+public sealed class MemoryBroker : IInferenceQueue, ITicketQueue, IEventBus, IWorkQueue, IDeadLetterQueue, IBrokerState
 {
     private readonly ConcurrentDictionary<string, MemoryQueue<PackDelivery>> _packs = new();
     private readonly ConcurrentDictionary<string, MemoryQueue<RunJob>> _tickets = new();
@@ -41,8 +41,11 @@ public sealed class MemoryBroker : IInferenceQueue, ITicketQueue, IEventBus, IWo
         return new Subscription(() => _handlers.AddOrUpdate(typeof(T), _ => null, (_, present) => Delegate.Remove(present, handler)));
     }
 
-    public IAsyncDisposable ConsumePacks(string model, int prefetch, Func<InferPack, Task<InferReply>> handler) =>
-        Packs(model).Consume(() => prefetch, async delivery =>
+    /// <summary>Enough that a free instance always finds company for the first in line, and that priorities hold among many.</summary>
+    private const int PacksPerInstance = 1024;
+
+    public IWorkConsumer ConsumePacks(string model, int instances, Func<InferPack, Task<InferReply>> handler) =>
+        Packs(model).Consume(() => PacksPerInstance * instances, async delivery =>
         {
             if (delivery.Reply.Task.IsCompleted)
                 return; // expired in the queue
@@ -50,7 +53,14 @@ public sealed class MemoryBroker : IInferenceQueue, ITicketQueue, IEventBus, IWo
             catch (Exception error) { delivery.Reply.TrySetException(error); } // it is the waiting caller's to hear
         });
 
-    public IAsyncDisposable ConsumeTickets(string model, Func<int> prefetch, Func<RunJob, Task> handler) => Tickets(model).Consume(prefetch, handler);
+    public IWorkConsumer ConsumeTickets(string model, Func<int> prefetch, Func<RunJob, Task> handler) => Tickets(model).Consume(prefetch, handler);
+
+    /// <summary>Nothing here can be unreadable, and nothing is given up.</summary>
+    public IWorkConsumer Consume(Func<DeadMessage, Task> handler) => new MemoryQueue<DeadMessage>().Consume(() => 1, handler);
+
+    public bool IsReachable => true;
+
+    public IReadOnlyList<(string Name, TimeSpan? Silence)> Consumers => [];
 
     private MemoryQueue<PackDelivery> Packs(string model) => _packs.GetOrAdd(model, _ => new MemoryQueue<PackDelivery>());
 
@@ -76,9 +86,9 @@ internal sealed class MemoryQueue<T>
 
     public void Add(T item) => _waiting.Writer.TryWrite(item);
 
-    public IAsyncDisposable Consume(Func<int> prefetch, Func<T, Task> handler) => new Consumer(this, prefetch, handler);
+    public IWorkConsumer Consume(Func<int> prefetch, Func<T, Task> handler) => new Consumer(this, prefetch, handler);
 
-    private sealed class Consumer : IAsyncDisposable
+    private sealed class Consumer : IWorkConsumer
     {
         private readonly CancellationTokenSource _stop = new();
         private readonly SemaphoreSlim _freed = new(0);
@@ -93,6 +103,8 @@ internal sealed class MemoryQueue<T>
             (_queue, _prefetch, _handler) = (queue, prefetch, handler);
             _loop = Task.Run(RunAsync);
         }
+
+        public void StopTaking() { } // what waits here nobody else can take
 
         public async ValueTask DisposeAsync()
         {

@@ -1,5 +1,7 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Millrace.Hosting.Broker;
+using Millrace.Storage;
 
 namespace Millrace.Hosting.Lifecycle;
 
@@ -9,6 +11,7 @@ public abstract class PassLoop(TimeSpan every, TimeProvider time, ILogger logger
     protected TimeProvider Time => time;
 
     private readonly SemaphoreSlim _wake = new(0, 1);
+    private Type? _failing;
 
     /// <summary>One pass; tests call it by hand.</summary>
     public abstract Task RunOnceAsync(CancellationToken cancellation);
@@ -25,11 +28,25 @@ public abstract class PassLoop(TimeSpan every, TimeProvider time, ILogger logger
     {
         while (!stoppingToken.IsCancellationRequested)
         {
-            try { await RunOnceAsync(stoppingToken); }
-            catch (Exception error) when (!stoppingToken.IsCancellationRequested) { logger.PassFailed(error, GetType().Name); } // the next pass finds what this one left
+            try
+            {
+                await RunOnceAsync(stoppingToken);
+                _failing = null;
+            }
+            catch (Exception error) when (!stoppingToken.IsCancellationRequested) { Tell(error); } // the next pass finds what this one left
             catch (Exception) { return; } // the process leaves, and with it what the pass needed
             await WaitAsync(stoppingToken);
         }
+    }
+
+    /// <summary>A server that is away is told in one line, once; anything else is a surprise each time.</summary>
+    private void Tell(Exception error)
+    {
+        if (error is not (StoreUnavailableException or BrokerUnavailableException))
+            logger.PassFailed(error, GetType().Name);
+        else if (_failing != error.GetType())
+            logger.PassWaits(GetType().Name, error.Message);
+        _failing = error.GetType();
     }
 
     private async Task WaitAsync(CancellationToken stopping)

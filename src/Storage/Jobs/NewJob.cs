@@ -24,6 +24,9 @@ public sealed record NewJob
     /// <summary>The encoded inference request.</summary>
     public required ReadOnlyMemory<byte> Input { get; init; }
     public IdempotencyKey? Key { get; init; }
+
+    /// <summary>The job that this one repeats.</summary>
+    public JobId? ReplayOf { get; init; }
 }
 
 /// <summary>A client's name for one submission, and a hash of what it submitted.</summary>

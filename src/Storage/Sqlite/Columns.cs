@@ -10,7 +10,7 @@ internal static class Columns
     /// <summary>In the order that <see cref="ReadJob"/> reads.</summary>
     public const string Job = """
         id, tenant, state, version, model, model_version, priority, attempt, max_attempts, created_at, not_before, dispatched_at, started_at,
-        finished_at, expires_at, result_expires_at, timeout, worker, error, fingerprint, metadata, replay_of, traceparent
+        finished_at, expires_at, result_expires_at, timeout, worker, error, fingerprint, metadata, replay_of, traceparent, version_named
         """;
 
     public static long Micros(DateTimeOffset time) => (time.UtcTicks - DateTimeOffset.UnixEpoch.Ticks) / TimeSpan.TicksPerMicrosecond;
@@ -67,6 +67,7 @@ internal static class Columns
         Metadata = row.IsDBNull(20) ? NoMetadata : JsonSerializer.Deserialize(row.GetString(20), StorageJson.Default.IReadOnlyDictionaryStringString)!,
         ReplayOf = row.IsDBNull(21) ? null : Id(row, 21),
         TraceParent = Text(row, 22),
+        VersionNamed = row.GetBoolean(23),
     };
 
     private static readonly Dictionary<string, string> NoMetadata = [];

@@ -11,6 +11,8 @@ public sealed class SqliteClaimStore(SqliteDatabase database, TimeProvider time)
         database.WriteAsync(session =>
         {
             var claimed = new List<ClaimedJob>(tickets.Count);
+            if (session.Scalar("SELECT 1 FROM paused_models WHERE model = $model", ("$model", model)) is not null)
+                return claimed;
             foreach (var (tenant, count) in TicketsByTenant(session, model, tickets))
                 Claim(session, model, tenant, count, worker, lease, claimed);
             return (IReadOnlyList<ClaimedJob>)claimed;

@@ -16,7 +16,8 @@ public sealed class SqliteDispatchStore(SqliteDatabase database, StoreOptions op
     public Task<IReadOnlyDictionary<string, int>> CountDispatchedAsync(DateTimeOffset before, CancellationToken cancellation)
     {
         const string sql = """
-            SELECT model, COUNT(*) FROM jobs WHERE state = 0 AND dispatched_at IS NOT NULL AND dispatched_at <= $before GROUP BY model
+            SELECT model, COUNT(*) FROM jobs WHERE state = 0 AND dispatched_at IS NOT NULL AND dispatched_at <= $before
+                AND model NOT IN (SELECT model FROM paused_models) GROUP BY model
             """;
         return Task.FromResult(database.Read(session =>
         {
@@ -44,7 +45,7 @@ public sealed class SqliteDispatchStore(SqliteDatabase database, StoreOptions op
     }
 
     private bool HasWaiting() => database.Read(session => session.Scalar(
-        "SELECT EXISTS (SELECT 1 FROM jobs WHERE state = 0 AND dispatched_at IS NULL AND available_at <= $now)", ("$now", Now())) is 1L);
+        "SELECT EXISTS (SELECT 1 FROM jobs WHERE state = 0 AND dispatched_at IS NULL AND available_at <= $now AND model NOT IN (SELECT model FROM paused_models))", ("$now", Now())) is 1L);
 
     private IReadOnlyList<RunJob> Refill(SqliteSession session, int atMost)
     {
@@ -65,7 +66,7 @@ public sealed class SqliteDispatchStore(SqliteDatabase database, StoreOptions op
     {
         var models = new List<string>();
         using var rows = session.Query(
-            "SELECT DISTINCT model FROM jobs WHERE state = 0 AND dispatched_at IS NULL AND available_at <= $now", ("$now", now));
+            "SELECT DISTINCT model FROM jobs WHERE state = 0 AND dispatched_at IS NULL AND available_at <= $now AND model NOT IN (SELECT model FROM paused_models)", ("$now", now));
         while (rows.Read())
             models.Add(rows.GetString(0));
         return models;

@@ -4,12 +4,12 @@ using Millrace.Storage.Jobs;
 namespace Millrace.Storage.Sqlite;
 
 /// <inheritdoc/>
-public sealed class SqliteJobStore(SqliteDatabase database, StoreOptions options, TimeProvider time) : IJobStore
+public sealed class SqliteJobStore(SqliteDatabase database, SqliteInsert insert, TimeProvider time) : IJobStore
 {
     /// <summary>A position further back than this is not counted: it would cost the writer's time and tell nobody more.</summary>
     private const int FarthestPosition = 10_000;
 
-    public Task<AddOutcome> AddAsync(NewJob job, CancellationToken cancellation) => database.WriteAsync(session => Add(session, job), cancellation);
+    public Task<AddOutcome> AddAsync(NewJob job, CancellationToken cancellation) => database.WriteAsync(session => insert.Add(session, job), cancellation);
 
     public Task<Job?> ReadAsync(string tenant, JobId id, CancellationToken cancellation) =>
         Task.FromResult(database.Read(session => Find(session, tenant, id)));
@@ -89,101 +89,7 @@ public sealed class SqliteJobStore(SqliteDatabase database, StoreOptions options
         }));
     }
 
-    private AddOutcome Add(SqliteSession session, NewJob job)
-    {
-        if (job.Key is { } key && Recall(session, job.Tenant, key) is { } known)
-            return known;
-        var now = time.GetUtcNow();
-        var id = JobId.New(now);
-        var available = job.NotBefore is { } start && start > now ? start : now;
-        var dispatched = available <= now && TryTakePlace(session, job.Model, Columns.Micros(now));
-        Insert(session, job, id, now, available, dispatched);
-        return new AddOutcome.Added(NewRow(job, id, now, dispatched), dispatched);
-    }
-
-    private static void Insert(SqliteSession session, NewJob job, JobId id, DateTimeOffset now, DateTimeOffset available, bool dispatched)
-    {
-        const string sql = """
-            INSERT INTO jobs (id, tenant, state, version, fence, model, model_version, priority, attempt, max_attempts, created_at, available_at,
-                expires_at, timeout, result_ttl, not_before, dispatched_at, metadata, traceparent, tracestate)
-            VALUES ($id, $tenant, 0, 1, 0, $model, $model_version, $priority, 0, $max_attempts, $created_at, $available_at,
-                $expires_at, $timeout, $result_ttl, $not_before, $dispatched_at, $metadata, $traceparent, $tracestate)
-            """;
-        var bytes = Columns.Bytes(id);
-        session.Execute(sql,
-            ("$id", bytes), ("$tenant", job.Tenant), ("$model", job.Model), ("$model_version", job.ModelVersion), ("$priority", job.Priority),
-            ("$max_attempts", job.MaxAttempts), ("$created_at", Columns.Micros(now)), ("$available_at", Columns.Micros(available)),
-            ("$expires_at", Columns.Micros(now + job.ExpiresIn)), ("$timeout", Columns.Micros(job.Timeout)),
-            ("$result_ttl", Columns.Micros(job.ResultTtl)), ("$not_before", Columns.Micros(job.NotBefore)),
-            ("$dispatched_at", dispatched ? Columns.Micros(now) : null), ("$metadata", Columns.Json(job.Metadata)),
-            ("$traceparent", job.TraceParent), ("$tracestate", job.TraceState));
-        session.Execute("INSERT INTO job_inputs (job_id, body) VALUES ($id, $body)", ("$id", bytes), ("$body", job.Input.ToArray()));
-        if (job.Key is { } key)
-        {
-            session.Execute("""
-                INSERT INTO idempotency_keys (tenant, scope, key, fingerprint, job_id, created_at)
-                VALUES ($tenant, $scope, $key, $fingerprint, $id, $now)
-                """, ("$tenant", job.Tenant), ("$scope", key.Scope), ("$key", key.Key), ("$fingerprint", key.Fingerprint.ToArray()),
-                ("$id", bytes), ("$now", Columns.Micros(now)));
-        }
-    }
-
-    /// <summary>The row just written, as a read would give it.</summary>
-    private static Job NewRow(NewJob job, JobId id, DateTimeOffset now, bool dispatched)
-    {
-        var micros = Columns.Stored(now);
-        return new Job
-        {
-            Id = id,
-            Tenant = job.Tenant,
-            State = JobState.Queued,
-            Version = 1,
-            Model = job.Model,
-            ModelVersion = job.ModelVersion,
-            Priority = job.Priority,
-            Attempt = 0,
-            MaxAttempts = job.MaxAttempts,
-            CreatedAt = micros,
-            NotBefore = job.NotBefore is { } start ? Columns.Stored(start) : null,
-            DispatchedAt = dispatched ? micros : null,
-            ExpiresAt = Columns.Stored(now + job.ExpiresIn),
-            Timeout = TimeSpan.FromMicroseconds(Columns.Micros(job.Timeout)),
-            Metadata = job.Metadata,
-            TraceParent = job.TraceParent,
-        };
-    }
-
-    private static AddOutcome? Recall(SqliteSession session, string tenant, IdempotencyKey key)
-    {
-        using var rows = session.Query(
-            "SELECT fingerprint, job_id FROM idempotency_keys WHERE tenant = $tenant AND scope = $scope AND key = $key",
-            ("$tenant", tenant), ("$scope", key.Scope), ("$key", key.Key));
-        if (!rows.Read())
-            return null;
-        if (!key.Fingerprint.Span.SequenceEqual(rows.GetFieldValue<byte[]>(0)))
-            return new AddOutcome.KeyReused();
-        return Find(session, tenant, Columns.Id(rows, 1)) is { } job ? new AddOutcome.Replayed(job) : new AddOutcome.Gone();
-    }
-
-    /// <summary>True while the model's window has room and nothing due waits outside it: a newcomer does not overtake.</summary>
-    private bool TryTakePlace(SqliteSession session, string model, long now)
-    {
-        const string sql = """
-            SELECT (SELECT COUNT(*) FROM jobs WHERE model = $model AND state = 0 AND dispatched_at IS NOT NULL),
-                EXISTS (SELECT 1 FROM jobs WHERE model = $model AND state = 0 AND dispatched_at IS NULL AND available_at <= $now)
-            """;
-        if (!session.Windows.TryGetValue(model, out var window))
-        {
-            using var rows = session.Query(sql, ("$model", model), ("$now", now));
-            rows.Read();
-            window = new Window(rows.GetInt32(0), rows.GetBoolean(1));
-        }
-        var room = !window.HasWaiting && window.Dispatched < options.Window;
-        session.Windows[model] = room ? window with { Dispatched = window.Dispatched + 1 } : window with { HasWaiting = true };
-        return room;
-    }
-
-    private static Job? Find(SqliteSession session, string tenant, JobId id)
+    internal static Job? Find(SqliteSession session, string tenant, JobId id)
     {
         using var rows = session.Query(
             $"SELECT {Columns.Job} FROM jobs WHERE id = $id AND tenant = $tenant", ("$id", Columns.Bytes(id)), ("$tenant", tenant));
@@ -225,13 +131,26 @@ public sealed class SqliteJobStore(SqliteDatabase database, StoreOptions options
 
     private static (string Sql, (string Name, object? Value)[] Values) ListQuery(JobFilter filter)
     {
-        var sql = new StringBuilder($"SELECT {Columns.Job} FROM jobs WHERE tenant = $tenant");
-        var values = new List<(string Name, object? Value)> { ("$tenant", filter.Tenant) };
-        void And(string condition, params ReadOnlySpan<(string Name, object? Value)> more)
-        {
-            sql.Append(" AND ").Append(condition);
-            values.AddRange(more);
-        }
+        var where = new JobFilterSql(filter);
+        if (filter.After is { } last)
+            where.And($"(created_at, id) {(filter.Ascending ? '>' : '<')} ($last_at, $last_id)", ("$last_at", Columns.Micros(last.CreatedAt)), ("$last_id", Columns.Bytes(last.Id)));
+        where.Add("$limit", filter.Limit + 1);
+        var order = filter.Ascending ? "ASC" : "DESC";
+        return ($"SELECT {Columns.Job} FROM jobs WHERE {where} ORDER BY created_at {order}, id {order} LIMIT $limit", where.Values);
+    }
+
+    private long Now() => Columns.Micros(time.GetUtcNow());
+}
+
+/// <summary>The WHERE of a filter and its values; the place in the list, order and limit are the caller's.</summary>
+internal sealed class JobFilterSql
+{
+    private readonly StringBuilder _sql = new("tenant = $tenant");
+    private readonly List<(string Name, object? Value)> _values = [];
+
+    public JobFilterSql(JobFilter filter)
+    {
+        Add("$tenant", filter.Tenant);
         if (filter.States.Count > 0)
             And($"state IN ({string.Join(", ", filter.States.Select(s => (int)s))})");
         if (filter.Model is { } model)
@@ -244,15 +163,21 @@ public sealed class SqliteJobStore(SqliteDatabase database, StoreOptions options
             And("created_at < $created_before", ("$created_before", Columns.Micros(before)));
         if (filter.ReplayOf is { } source)
             And("replay_of = $replay_of", ("$replay_of", Columns.Bytes(source)));
+        if (filter.Fingerprint is { } fingerprint)
+            And("fingerprint = $fingerprint", ("$fingerprint", fingerprint));
         foreach (var (at, (name, value)) in filter.Metadata.Index())
             And($"EXISTS (SELECT 1 FROM json_each(metadata) WHERE key = $name{at} AND value = $value{at})", ($"$name{at}", name), ($"$value{at}", value));
-        if (filter.After is { } last)
-            And($"(created_at, id) {(filter.Ascending ? '>' : '<')} ($last_at, $last_id)", ("$last_at", Columns.Micros(last.CreatedAt)), ("$last_id", Columns.Bytes(last.Id)));
-        var order = filter.Ascending ? "ASC" : "DESC";
-        sql.Append(System.Globalization.CultureInfo.InvariantCulture, $" ORDER BY created_at {order}, id {order} LIMIT $limit");
-        values.Add(("$limit", filter.Limit + 1));
-        return (sql.ToString(), values.ToArray());
     }
 
-    private long Now() => Columns.Micros(time.GetUtcNow());
+    public (string Name, object? Value)[] Values => [.. _values];
+
+    public void And(string condition, params ReadOnlySpan<(string Name, object? Value)> more)
+    {
+        _sql.Append(" AND ").Append(condition);
+        _values.AddRange(more);
+    }
+
+    public void Add(string name, object? value) => _values.Add((name, value));
+
+    public override string ToString() => _sql.ToString();
 }

@@ -6,6 +6,7 @@ namespace Millrace.Storage.Sqlite;
 public sealed class SqliteRepairStore(SqliteDatabase database, TimeProvider time) : IRepairStore
 {
     private static readonly TimeSpan KeepKeys = TimeSpan.FromHours(24);
+    private static readonly TimeSpan KeepLetters = TimeSpan.FromDays(30);
 
     public Task<IReadOnlyList<RepairedJob>> TakeBackAsync(int atMost, CancellationToken cancellation)
     {
@@ -54,8 +55,9 @@ public sealed class SqliteRepairStore(SqliteDatabase database, TimeProvider time
         const string due = "SELECT id, finished_at FROM jobs WHERE purge_at <= $now AND state >= 2 ORDER BY purge_at LIMIT $most";
         const string anything = """
             SELECT EXISTS (SELECT 1 FROM jobs WHERE purge_at <= $now) OR EXISTS (SELECT 1 FROM idempotency_keys WHERE created_at < $keys)
+                OR EXISTS (SELECT 1 FROM dead_letters WHERE at < $letters)
             """;
-        if (database.Read(s => s.Scalar(anything, ("$now", Now()), ("$keys", Now() - Columns.Micros(KeepKeys)))) is not 1L)
+        if (database.Read(s => s.Scalar(anything, ("$now", Now()), ("$keys", Now() - Columns.Micros(KeepKeys)), ("$letters", Now() - Columns.Micros(KeepLetters)))) is not 1L)
             return Task.FromResult(0); // an idle system writes nothing
         return database.WriteAsync(session =>
         {
@@ -72,6 +74,7 @@ public sealed class SqliteRepairStore(SqliteDatabase database, TimeProvider time
                 DELETE FROM idempotency_keys WHERE created_at < $before
                     AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.id = idempotency_keys.job_id AND jobs.state < 2)
                 """, ("$before", now - Columns.Micros(KeepKeys)));
+            session.Execute("DELETE FROM dead_letters WHERE at < $before", ("$before", now - Columns.Micros(KeepLetters)));
             return jobs.Count;
         }, cancellation);
     }

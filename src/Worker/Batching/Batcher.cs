@@ -151,8 +151,9 @@ internal sealed class Batcher : IDisposable
         var started = _time.GetTimestamp();
         try
         {
-            _faults.Hit("in_run", Model.Name);
+            _faults.Hit(Points.InRun, Model.Name);
             var outputs = ModelRun.Run(Model, items.Select(i => i.Request).ToArray(), run.Options);
+            _faults.Hit(Points.AfterRun, Model.Name);
             Observe(_time.GetElapsedTime(started), items.Count);
             for (var at = 0; at < items.Count; at++)
                 items[at].TryEnd(Respond(items[at].Request, outputs[at]));

@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Millrace.Hosting.Broker;
+using Millrace.Hosting.Faults;
 using Millrace.Messages;
 using Millrace.Storage;
 using Millrace.Storage.Jobs;
@@ -12,17 +13,20 @@ internal sealed class JobFinisher : IAsyncDisposable
 {
     private const int LargestGroup = 256;
     private static readonly TimeSpan RetryStoreAfter = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestGoodbye = TimeSpan.FromSeconds(3);
 
     private readonly Channel<Entry> _waiting = Channel.CreateUnbounded<Entry>(new UnboundedChannelOptions { SingleReader = true });
     private readonly IClaimStore _store;
     private readonly IEventBus _events;
+    private readonly FaultPoints _faults;
     private readonly TimeProvider _time;
     private readonly ILogger<JobFinisher> _logger;
+    private readonly CancellationTokenSource _giveUp = new();
     private readonly Task _loop;
 
-    public JobFinisher(IClaimStore store, IEventBus events, TimeProvider time, ILogger<JobFinisher> logger)
+    public JobFinisher(IClaimStore store, IEventBus events, FaultPoints faults, TimeProvider time, ILogger<JobFinisher> logger)
     {
-        (_store, _events, _time, _logger) = (store, events, time, logger);
+        (_store, _events, _faults, _time, _logger) = (store, events, faults, time, logger);
         _loop = Task.Run(RunAsync);
     }
 
@@ -37,7 +41,9 @@ internal sealed class JobFinisher : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _waiting.Writer.TryComplete();
+        _giveUp.CancelAfter(LongestGoodbye); // with the store away, the leases end instead
         await _loop;
+        _giveUp.Dispose();
     }
 
     private async Task RunAsync()
@@ -58,6 +64,7 @@ internal sealed class JobFinisher : IAsyncDisposable
     private async Task FinishAsync(List<Entry> group)
     {
         var outcomes = await WriteAsync(group.Select(e => e.End).ToArray());
+        _faults.Hit(Points.AfterFinish, group[0].Model);
         var ended = group.Where((entry, at) => outcomes[at] == FinishOutcome.Ended);
         foreach (var model in ended.GroupBy(e => e.Model))
             await _events.PublishAsync(new JobsFinished { Model = model.Key, JobIds = model.Select(e => e.End.Id.Value).ToArray() }, CancellationToken.None);
@@ -65,13 +72,14 @@ internal sealed class JobFinisher : IAsyncDisposable
 
     private async Task<IReadOnlyList<FinishOutcome>> WriteAsync(AttemptEnd[] ends)
     {
-        while (true)
+        for (var tries = 0; ; tries++)
         {
             try { return await _store.FinishAsync(ends, CancellationToken.None); }
             catch (StoreUnavailableException error)
             {
-                _logger.FinishFailed(error, ends.Length); // a repeat is safe: the fence lets an end be written once
-                await Task.Delay(RetryStoreAfter, _time);
+                if (tries == 0)
+                    _logger.FinishFailed(ends.Length, error.Message);
+                await Task.Delay(RetryStoreAfter, _time, _giveUp.Token); // a repeat is safe: the fence lets an end be written once
             }
         }
     }

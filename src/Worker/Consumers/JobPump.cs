@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
+using Millrace.Hosting.Faults;
 using Millrace.Hosting.Inference;
 using Millrace.Hosting.Lifecycle;
 using Millrace.Messages;
@@ -15,13 +16,14 @@ namespace Millrace.Worker.Consumers;
 /// <summary>The jobs of one model: collects the tickets that arrive while the last claim is in flight, and claims for as many as there are free slots.</summary>
 internal sealed class JobPump(
     string model, ModelHost models, IClaimStore store, JobFinisher finisher, LeaseKeeper leases, RunsInWork runs, Draining draining, WorkerIdentity worker,
-    WorkerOptions options, TimeProvider time, ILogger<JobPump> logger)
+    WorkerOptions options, FaultPoints faults, TimeProvider time, ILogger<JobPump> logger)
 {
     private static readonly TimeSpan RetryStoreAfter = TimeSpan.FromSeconds(1);
 
     private readonly Lock _gate = new();
     private readonly Queue<Ticket> _tickets = new();
     private bool _claiming;
+    private bool _waits;
 
     /// <summary>Tickets to take: no more than jobs can be claimed, since a ticket that is held unclaimed looks like a lost one.</summary>
     public int Prefetch() => models.Versions(model).Sum(b => b.JobSlots);
@@ -48,12 +50,17 @@ internal sealed class JobPump(
             try
             {
                 var ids = tickets.Select(t => t.JobId).ToArray();
+                faults.Hit(Points.OnDelivery, model);
                 var jobs = await store.ClaimAsync(model, ids, worker.Id, options.Lease, CancellationToken.None);
+                faults.Hit(Points.AfterClaim, model);
+                _waits = false;
                 Start(jobs, tickets);
             }
             catch (StoreUnavailableException error)
             {
-                logger.ClaimFailed(error, model);
+                if (!_waits)
+                    logger.ClaimWaits(model, error.Message);
+                _waits = true;
                 Return(tickets);
                 await Task.Delay(RetryStoreAfter, time); // the store is away: hold the tickets rather than hand them back and forth
             }

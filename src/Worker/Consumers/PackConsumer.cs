@@ -1,4 +1,5 @@
 using Millrace.Hosting.Inference;
+using Millrace.Hosting.Lifecycle;
 using Millrace.Messages;
 using Millrace.Worker.Batching;
 using Millrace.Worker.Execution;
@@ -7,13 +8,16 @@ using Millrace.Worker.Models;
 namespace Millrace.Worker.Consumers;
 
 /// <summary>The worker's end of the sync lane: a pack in, one reply out, each request with its own deadline and outcome.</summary>
-internal sealed class PackConsumer(ModelHost models, RunsInWork runs, TimeProvider time)
+internal sealed class PackConsumer(ModelHost models, RunsInWork runs, Draining draining, TimeProvider time)
 {
     /// <summary>Where the protocol's 0 (default) lies among the priorities 1 (highest) to 9.</summary>
     private const int DefaultPriority = 5;
 
-    public async Task<InferReply> HandleAsync(InferPack pack) =>
-        new() { Outcomes = await Task.WhenAll(pack.Items.Select(item => TryRunAsync(pack.Model, item))) };
+    public async Task<InferReply> HandleAsync(InferPack pack)
+    {
+        using var work = draining.Begin();
+        return new() { Outcomes = await Task.WhenAll(pack.Items.Select(item => TryRunAsync(pack.Model, item))) };
+    }
 
     private async Task<InferOutcome> TryRunAsync(string model, InferItem item)
     {

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
+using Millrace.Hosting.Faults;
 using Millrace.Storage;
 using Millrace.Storage.Jobs;
 using Millrace.Worker.Batching;
@@ -13,14 +14,15 @@ internal sealed class LeaseKeeper : IDisposable
     private readonly ConcurrentDictionary<JobId, Held> _held = new();
     private readonly ManualResetEventSlim _stop = new();
     private readonly IClaimStore _store;
+    private readonly FaultPoints _faults;
     private readonly TimeSpan _lease;
     private readonly TimeProvider _time;
     private readonly ILogger<LeaseKeeper> _logger;
     private readonly Thread _thread;
 
-    public LeaseKeeper(IClaimStore store, WorkerOptions options, TimeProvider time, ILogger<LeaseKeeper> logger)
+    public LeaseKeeper(IClaimStore store, FaultPoints faults, WorkerOptions options, TimeProvider time, ILogger<LeaseKeeper> logger)
     {
-        (_store, _lease, _time, _logger) = (store, options.Lease, time, logger);
+        (_store, _faults, _lease, _time, _logger) = (store, faults, options.Lease, time, logger);
         _thread = new Thread(Run) { IsBackground = true, Name = "lease keeper" };
         _thread.Start();
     }
@@ -55,6 +57,7 @@ internal sealed class LeaseKeeper : IDisposable
         if (held.Length == 0)
             return;
         var now = _time.GetTimestamp();
+        _faults.Hit(Points.InRenew, "");
         var refused = _store.RenewAsync(held.Select(h => (h.Key, h.Value.Fence)).ToArray(), _lease, CancellationToken.None).GetAwaiter().GetResult();
         foreach (var (_, entry) in held)
             entry.RenewedAt = now;

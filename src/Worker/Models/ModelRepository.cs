@@ -17,9 +17,13 @@ internal sealed partial class ModelRepository(ModelsOptions options, ILogger<Mod
         var root = Path.GetFullPath(options.Path);
         if (!Directory.Exists(root))
             throw new StartupException($"Millrace:Models:Path: there is no folder {root}");
+        var wanted = options.Names.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).ToHashSet();
+        var found = Find(root).ToArray();
+        if (wanted.Except(found.Select(f => f.Name)).Order().ToArray() is { Length: > 0 } missing)
+            throw new StartupException($"Millrace:Models:Names: there is no model {string.Join(", ", missing)} in {root}; it has {string.Join(", ", found.Select(f => f.Name).Distinct())}");
         var loaded = new List<LoadedModel>();
         var broken = new List<AnnouncedModel>();
-        foreach (var (name, version, file) in Find(root))
+        foreach (var (name, version, file) in found.Where(f => wanted.Count == 0 || wanted.Contains(f.Name)))
             Load(name, version, file, loaded, broken);
         if (loaded.Count == 0 && broken.Count == 0)
             throw new StartupException($"Millrace:Models:Path: {root} has no model; expected {{name}}/{{version}}/model.onnx, as in digits/1/model.onnx");

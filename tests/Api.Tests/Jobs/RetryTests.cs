@@ -9,7 +9,7 @@ public sealed class RetryTests
     [Conformance(58)]
     public async Task Given_two_faults_and_three_attempts_When_run_Then_the_third_succeeds()
     {
-        await using var server = await MillraceServer.StartAsync(Repository.TestModels, "Millrace:Worker:Faults=in_run:flaky=throw@2");
+        await using var server = await MillraceServer.StartAsync(Repository.TestModels, "Millrace:Faults:Plan=in_run:flaky=throw@2");
         var id = await server.Client.SubmitAsync("flaky", JobCalls.Fast, m => m["max_attempts"] = 3);
 
         var job = await server.Client.EndAsync(id);

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Options;
 using Millrace.Hosting.Configuration;
 using Millrace.Storage;
 
-namespace Millrace.Standalone;
+namespace Millrace.Hosting.Startup;
 
 /// <summary>Failures at start that the operator can mend, each as one line that names what to change.</summary>
 internal static class StartupFailure

@@ -1,0 +1,30 @@
+using Microsoft.AspNetCore.Builder;
+using Millrace.Api.Http;
+using Millrace.Hosting.Servers;
+using Millrace.Hosting.Startup;
+
+namespace Millrace.Api;
+
+/// <summary>The API as a process of its own: it meets its workers in RabbitMQ and PostgreSQL.</summary>
+public static class ApiApp
+{
+    public static Task<int> RunAsync(string[] args) => MillraceHost.RunAsync(() => Build(args), static (_, url) => Console.WriteLine($"Millrace listens on {url}"));
+
+    public static WebApplication Build(string[] args)
+    {
+        var builder = MillraceHost.CreateBuilder(args);
+        ServerAddresses.MustBeSet(builder.Configuration);
+        builder.Services.AddMillraceStore(builder.Configuration);
+        builder.Services.AddMillraceBroker(builder.Configuration);
+        builder.Services.AddMillraceApi();
+        builder.ListenOn<HttpOptions>(o => o.Url);
+        var app = builder.Build();
+        app.MapMillraceApi();
+        return app;
+    }
+
+    internal static class Program
+    {
+        private static Task<int> Main(string[] args) => RunAsync(args);
+    }
+}

@@ -1,0 +1,28 @@
+using Microsoft.Extensions.Logging;
+using Millrace.Api.Dispatch;
+using Millrace.Api.Models;
+using Millrace.Hosting.Lifecycle;
+using Millrace.Storage.Replays;
+
+namespace Millrace.Api.Replays;
+
+/// <summary>Makes the jobs of bulk replays, a few at a time, as fast as each one's rate allows. Safe in every replica at once.</summary>
+internal sealed class ReplayRunner(IReplayStore store, ModelCatalog catalog, TicketOutbox tickets, Dispatcher dispatcher, TimeProvider time, ILogger<ReplayRunner> logger)
+    : PassLoop(TimeSpan.FromMilliseconds(250), time, logger)
+{
+    private const int SmallBatch = 100;
+
+    public override async Task RunOnceAsync(CancellationToken cancellation)
+    {
+        foreach (var replay in await store.DueBulksAsync(cancellation))
+        {
+            foreach (var ticket in await store.StepBulkAsync(replay.Id, Newest, SmallBatch, cancellation))
+                tickets.Post(ticket);
+            dispatcher.NoteBacklog(); // what did not fit into the window
+            if (replay.RatePerSecond is null)
+                Wake(); // there may be more
+        }
+    }
+
+    private string? Newest(string model) => catalog.Find(model)?.Newest is { IsReady: true } version ? version.Version : null;
+}

@@ -1,0 +1,244 @@
+using Microsoft.Extensions.Logging;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Events;
+
+namespace Millrace.Hosting.Broker.Rabbit;
+
+/// <summary>What a consumer takes, and how.</summary>
+internal sealed record Consumption
+{
+    /// <summary>For the log and for readiness, as <c>jobs.digits</c>.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Declares what the consumer needs; the name of its queue.</summary>
+    public required Func<IChannel, CancellationToken, Task<string>> DeclareAsync { get; init; }
+
+    /// <summary>Messages in work at once; asked again every second. 0 takes all there are and acknowledges them unseen.</summary>
+    public required Func<int> Prefetch { get; init; }
+
+    /// <summary>Its end is the ack. It runs beside others, so it may wait.</summary>
+    public required Func<Delivery, Task> HandleAsync { get; init; }
+
+    /// <summary>Called with the queue's name when a consumer is attached, and with null when it is lost.</summary>
+    public Action<string?> Attached { get; init; } = _ => { };
+}
+
+/// <param name="Body">Its own copy.</param>
+internal sealed record Delivery(ReadOnlyMemory<byte> Body, IReadOnlyBasicProperties Properties, bool Redelivered, string Queue);
+
+/// <summary>A consumer that stays attached: after a lost connection, a deleted queue or a cancel by the broker it declares and attaches again.</summary>
+internal sealed class RabbitConsumer : IAsyncDisposable
+{
+    private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestEnd = TimeSpan.FromSeconds(5);
+
+    private readonly Consumption _what;
+    private readonly RabbitLink _link;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly CancellationTokenSource _stopTaking = new();
+    private readonly CancellationTokenSource _end = new();
+    private readonly TaskCompletionSource _idle = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Task _loop;
+    private long? _seenAt;
+    private int _inWork;
+    private bool _told;
+
+    public RabbitConsumer(Consumption what, RabbitLink link, TimeProvider time, ILogger logger)
+    {
+        (_what, _link, _time, _logger) = (what, link, time, logger);
+        _loop = Task.Run(RunAsync);
+    }
+
+    public string Name => _what.Name;
+
+    /// <summary>Since the queue last answered; null while no consumer is attached.</summary>
+    public TimeSpan? Silence => Volatile.Read(ref _attached) && _seenAt is { } at ? _time.GetElapsedTime(at) : null;
+
+    private bool _attached;
+
+    /// <summary>Takes no further messages; those in work may end and are acknowledged.</summary>
+    public void StopTaking() => _stopTaking.Cancel();
+
+    /// <summary>Waits a moment for what is in work; what does not end in it is given back.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _stopTaking.CancelAsync();
+        if (Volatile.Read(ref _inWork) == 0)
+            _idle.TrySetResult();
+        try { await _idle.Task.WaitAsync(LongestEnd, _time); }
+        catch (TimeoutException) { } // unacknowledged, so it is delivered to another
+        await _end.CancelAsync();
+        await _loop;
+        _end.Dispose();
+        _stopTaking.Dispose();
+    }
+
+    private async Task RunAsync()
+    {
+        while (!_end.IsCancellationRequested)
+        {
+            try { await AttachAsync(); }
+            catch (Exception error) when (!_end.IsCancellationRequested) // whatever it was: this loop is what brings the consumer back
+            {
+                if (!_told && error is not BrokerUnavailableException)
+                    _logger.ConsumerLost(_what.Name, RabbitFaults.Reason(error));
+                _told = true;
+            }
+            catch (Exception) { return; } // leaving
+            if (_end.IsCancellationRequested)
+                return;
+            Detached();
+            await WaitAsync(LookEvery * (0.5 + Random.Shared.NextDouble()), _end.Token); // not all at once, after a broker's restart
+        }
+    }
+
+    private void Detached()
+    {
+        if (!_attached)
+            return;
+        Volatile.Write(ref _attached, false);
+        _what.Attached(null);
+    }
+
+    /// <summary>Returns when the consumer is lost, or should be attached anew with another prefetch; while leaving, when all is over.</summary>
+    private async Task AttachAsync()
+    {
+        var connection = await _link.ConnectAsync(_end.Token);
+        var channel = await connection.CreateChannelAsync(cancellationToken: _end.Token);
+        try
+        {
+            var lost = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            channel.ChannelShutdownAsync += (_, _) => { lost.TrySetResult(); return Task.CompletedTask; };
+            var queue = await _what.DeclareAsync(channel, _end.Token);
+            while (!_end.IsCancellationRequested && !_stopTaking.IsCancellationRequested)
+            {
+                var tag = await ConsumeAsync(channel, queue, lost);
+                if (!await WatchAsync(channel, queue, lost.Task))
+                    return;
+                await channel.BasicCancelAsync(tag, cancellationToken: _end.Token);
+            }
+            await Task.WhenAny(lost.Task, WaitAsync(Timeout.InfiniteTimeSpan, _end.Token)); // the channel stays for the acks of what is in work
+        }
+        finally
+        {
+            try { await channel.DisposeAsync(); }
+            catch (Exception error) when (RabbitFaults.IsOutside(error)) { } // it was lost with its connection
+        }
+    }
+
+    private int _prefetch;
+
+    private async Task<string> ConsumeAsync(IChannel channel, string queue, TaskCompletionSource lost)
+    {
+        _prefetch = _what.Prefetch();
+        if (_prefetch > 0)
+            await channel.BasicQosAsync(0, (ushort)Math.Min(_prefetch, ushort.MaxValue), global: false, _end.Token);
+        var consumer = new AsyncEventingBasicConsumer(channel);
+        consumer.ReceivedAsync += (_, delivered) => TakeAsync(channel, queue, delivered);
+        var watch = new CancelWatch(consumer, lost);
+        var tag = await channel.BasicConsumeAsync(queue, autoAck: _prefetch == 0, "", false, false, null, watch, _end.Token);
+        _seenAt = _time.GetTimestamp();
+        Volatile.Write(ref _attached, true);
+        if (_told)
+            _logger.ConsumerBack(_what.Name);
+        _told = false;
+        _what.Attached(queue);
+        return tag;
+    }
+
+    /// <summary>Asks for the queue every second: a connection that is half open, or a consumer that the broker forgot, shows within that. True: attach anew.</summary>
+    private async Task<bool> WatchAsync(IChannel channel, string queue, Task lost)
+    {
+        using var leaving = CancellationTokenSource.CreateLinkedTokenSource(_end.Token, _stopTaking.Token);
+        while (true)
+        {
+            var pause = WaitAsync(LookEvery, leaving.Token);
+            if (await Task.WhenAny(lost, pause) == lost)
+                return false;
+            if (leaving.IsCancellationRequested)
+                return true;
+            var state = await channel.QueueDeclarePassiveAsync(queue, _end.Token);
+            if (state.ConsumerCount == 0)
+                return false;
+            _seenAt = _time.GetTimestamp();
+            var prefetch = _what.Prefetch();
+            if (_prefetch > 0 && (prefetch >= _prefetch * 2 || prefetch * 2 <= _prefetch))
+                return true; // a queue's prefetch is fixed when its consumer attaches
+        }
+    }
+
+    private Task TakeAsync(IChannel channel, string queue, BasicDeliverEventArgs delivered)
+    {
+        var delivery = new Delivery(delivered.Body.ToArray(), new BasicProperties(delivered.BasicProperties), delivered.Redelivered, queue); // the client takes its buffer back
+        Interlocked.Increment(ref _inWork);
+        _ = HandleAsync(channel, delivered.DeliveryTag, delivery);
+        return Task.CompletedTask;
+    }
+
+    private async Task HandleAsync(IChannel channel, ulong tag, Delivery delivery)
+    {
+        var acknowledge = _prefetch > 0;
+        try
+        {
+            var handled = await TryHandleAsync(delivery);
+            if (acknowledge && handled)
+                await channel.BasicAckAsync(tag, multiple: false, CancellationToken.None);
+            else if (acknowledge)
+                await channel.BasicNackAsync(tag, multiple: false, requeue: true, CancellationToken.None);
+        }
+        catch (Exception error) when (RabbitFaults.IsOutside(error)) { } // the channel is gone, and what was not acknowledged is delivered again
+        finally
+        {
+            if (Interlocked.Decrement(ref _inWork) == 0 && _stopTaking.IsCancellationRequested)
+                _idle.TrySetResult();
+        }
+    }
+
+    private async Task<bool> TryHandleAsync(Delivery delivery)
+    {
+        try
+        {
+            await _what.HandleAsync(delivery);
+            return true;
+        }
+        catch (Exception error) // whatever it was: the message goes back to whoever is free, but not in a hot loop
+        {
+            _logger.HandlerFailed(error, _what.Name);
+            await WaitAsync(LookEvery, _end.Token);
+            return false;
+        }
+    }
+
+    private async Task WaitAsync(TimeSpan pause, CancellationToken cancellation)
+    {
+        try { await Task.Delay(pause, _time, cancellation); }
+        catch (OperationCanceledException) { } // leaving
+    }
+
+    /// <summary>Hears when the broker cancels the consumer, as it does when the queue is deleted; our own cancels it does not count.</summary>
+    private sealed class CancelWatch(AsyncEventingBasicConsumer inner, TaskCompletionSource lost) : IAsyncBasicConsumer
+    {
+        public IChannel? Channel => inner.Channel;
+
+        public Task HandleBasicCancelAsync(string consumerTag, CancellationToken cancellationToken = default)
+        {
+            lost.TrySetResult();
+            return inner.HandleBasicCancelAsync(consumerTag, cancellationToken);
+        }
+
+        public Task HandleBasicCancelOkAsync(string consumerTag, CancellationToken cancellationToken = default) => inner.HandleBasicCancelOkAsync(consumerTag, cancellationToken);
+
+        public Task HandleBasicConsumeOkAsync(string consumerTag, CancellationToken cancellationToken = default) => inner.HandleBasicConsumeOkAsync(consumerTag, cancellationToken);
+
+        public Task HandleBasicDeliverAsync(string consumerTag, ulong deliveryTag, bool redelivered, string exchange, string routingKey, IReadOnlyBasicProperties properties,
+            ReadOnlyMemory<byte> body, CancellationToken cancellationToken = default) =>
+            inner.HandleBasicDeliverAsync(consumerTag, deliveryTag, redelivered, exchange, routingKey, properties, body, cancellationToken);
+
+        public Task HandleChannelShutdownAsync(object channel, ShutdownEventArgs reason)
+        {
+            lost.TrySetResult();
+            return inner.HandleChannelShutdownAsync(channel, reason);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using Microsoft.Extensions.Logging;
+using Millrace.Messages;
+using RabbitMQ.Client;
+
+namespace Millrace.Hosting.Broker.Rabbit;
+
+/// <summary>The API's end of the sync lane: packs to <c>infer.{model}</c>, replies by a queue of this connection's own.</summary>
+internal sealed class RabbitInference : IInferenceQueue, IAsyncDisposable
+{
+    private readonly ConcurrentDictionary<string, Waiting> _waiting = new();
+    private readonly ConcurrentDictionary<string, int> _declared = new();
+    private readonly RabbitPublisher _publisher;
+    private readonly RabbitConsumer _replies;
+    private readonly Topology _topology;
+    private readonly BrokerOptions _options;
+    private readonly ILogger _logger;
+    private TaskCompletionSource<string> _replyTo = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private long _last;
+
+    public RabbitInference(RabbitConnections connections, Topology topology, BrokerOptions options, TimeProvider time, ILogger<RabbitInference> logger)
+    {
+        (_topology, _options, _logger, _publisher) = (topology, options, logger, connections.Publisher(confirms: true));
+        _replies = connections.Consume(new Consumption
+        {
+            Name = "replies",
+            DeclareAsync = Topology.DeclareOwnAsync,
+            Prefetch = () => 0,
+            HandleAsync = HandleAsync,
+            Attached = NoteAttached,
+        }, time, logger);
+    }
+
+    public async Task<InferReply> SendAsync(InferPack pack, CancellationToken cancellation)
+    {
+        var body = PackCodec.Write(pack);
+        if (body.Length > _options.MaxMessageBytes)
+            return Fail(pack, InferFailure.TooLarge, $"A request of the sync lane may have {_options.MaxMessageBytes} bytes with its tensors; this one has {body.Length}. Send it as a job (POST /v1/jobs).");
+        var id = Interlocked.Increment(ref _last).ToString(CultureInfo.InvariantCulture);
+        var waiting = new Waiting(pack);
+        _waiting[id] = waiting;
+        try
+        {
+            var publish = PublishAsync(pack, id, body, cancellation);
+            var first = await Task.WhenAny(publish, waiting.Reply.Task); // the reply may well come before the confirm
+            if (first == publish)
+                await publish;
+            return await waiting.Reply.Task.WaitAsync(cancellation);
+        }
+        finally { _waiting.TryRemove(id, out _); }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _replies.DisposeAsync();
+        await _publisher.DisposeAsync();
+    }
+
+    private async Task PublishAsync(InferPack pack, string id, ReadOnlyMemory<byte> body, CancellationToken cancellation)
+    {
+        var replyTo = await ReplyQueueAsync(cancellation);
+        if (!_declared.TryGetValue(pack.Model, out var generation) || generation != _publisher.Generation)
+        {
+            await _publisher.WithChannelAsync(async (channel, token) => { await _topology.DeclareInferAsync(channel, pack.Model, token); return true; }, cancellation);
+            _declared[pack.Model] = _publisher.Generation;
+        }
+        var longest = pack.Items.Max(i => i.Remaining);
+        var properties = new BasicProperties
+        {
+            DeliveryMode = DeliveryModes.Transient, // its callers would not outlive the broker's restart
+            CorrelationId = id,
+            ReplyTo = replyTo,
+            Expiration = Math.Max(1, (long)longest.TotalMilliseconds).ToString(CultureInfo.InvariantCulture),
+        };
+        try { await _publisher.PublishAsync("", _topology.Infer(pack.Model), properties, body, mandatory: true, cancellation); }
+        catch (BrokerUnavailableException)
+        {
+            _declared.TryRemove(pack.Model, out _); // its queue may have been deleted
+            throw;
+        }
+    }
+
+    /// <summary>While the reply queue is being made again, a request waits for it no longer than a publish may take.</summary>
+    private async Task<string> ReplyQueueAsync(CancellationToken cancellation)
+    {
+        var queue = Volatile.Read(ref _replyTo).Task;
+        if (queue.IsCompletedSuccessfully)
+            return queue.Result;
+        try { return await queue.WaitAsync(_options.PublishTimeout, cancellation); }
+        catch (TimeoutException error) { throw new BrokerUnavailableException("There is no connection to the broker for replies.", error); }
+    }
+
+    private void NoteAttached(string? queue)
+    {
+        if (queue is not null)
+        {
+            Volatile.Read(ref _replyTo).TrySetResult(queue);
+            return;
+        }
+        Volatile.Write(ref _replyTo, new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously));
+        foreach (var waiting in _waiting.Values) // replies to the lost queue come nowhere
+            waiting.Reply.TrySetResult(Fail(waiting.Pack, InferFailure.DeadlineExceeded, "The connection to the broker was lost while the request was under way; it may have run."));
+    }
+
+    private Task HandleAsync(Delivery delivery)
+    {
+        if (delivery.Properties.CorrelationId is not { } id || !_waiting.TryGetValue(id, out var waiting))
+            return Task.CompletedTask; // late
+        try { waiting.Reply.TrySetResult(PackCodec.ReadReply(delivery.Body)); }
+        catch (InvalidDataException error)
+        {
+            _logger.MessageUnreadable("replies", error.Message);
+            waiting.Reply.TrySetResult(Fail(waiting.Pack, InferFailure.ModelError, "The worker's reply can't be read."));
+        }
+        return Task.CompletedTask;
+    }
+
+    private static InferReply Fail(InferPack pack, InferFailure failure, string detail) =>
+        new() { Outcomes = pack.Items.Select(i => new InferOutcome { Id = i.Id, Failure = failure, Detail = detail }).ToArray() };
+
+    private sealed record Waiting(InferPack Pack)
+    {
+        public TaskCompletionSource<InferReply> Reply { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+}

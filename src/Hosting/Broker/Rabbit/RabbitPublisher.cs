@@ -1,0 +1,74 @@
+using RabbitMQ.Client;
+
+namespace Millrace.Hosting.Broker.Rabbit;
+
+/// <summary>A channel to publish on, made again when it is lost. With confirms, a publish returns when the broker has the message.</summary>
+internal sealed class RabbitPublisher(RabbitLink link, BrokerOptions options, bool confirms) : IAsyncDisposable
+{
+    private readonly SemaphoreSlim _gate = new(1, 1);
+    private volatile IChannel? _channel;
+
+    /// <summary>A number that changes when the channel does: what was declared before may be gone with the broker.</summary>
+    public int Generation { get; private set; }
+
+    /// <param name="mandatory">A message that fits no queue is a failure.</param>
+    /// <exception cref="BrokerUnavailableException">It was refused, returned, or not confirmed in time; the broker may have it nevertheless.</exception>
+    public async Task PublishAsync(string exchange, string key, BasicProperties properties, ReadOnlyMemory<byte> body, bool mandatory, CancellationToken cancellation)
+    {
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        deadline.CancelAfter(options.PublishTimeout);
+        try
+        {
+            var channel = await OpenAsync(deadline.Token);
+            await channel.BasicPublishAsync(exchange, key, mandatory, properties, body, deadline.Token);
+        }
+        catch (Exception error) when (RabbitFaults.IsOutside(error) && error is not BrokerUnavailableException && !cancellation.IsCancellationRequested)
+        {
+            var reason = error is OperationCanceledException ? $"no confirm within {options.PublishTimeout.TotalSeconds} s" : RabbitFaults.Reason(error);
+            throw new BrokerUnavailableException($"A message to {exchange}{key} was not taken by the broker: {reason}", error);
+        }
+    }
+
+    public async Task<T> WithChannelAsync<T>(Func<IChannel, CancellationToken, Task<T>> use, CancellationToken cancellation)
+    {
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        deadline.CancelAfter(options.PublishTimeout);
+        try { return await use(await OpenAsync(deadline.Token), deadline.Token); }
+        catch (Exception error) when (RabbitFaults.IsOutside(error) && error is not BrokerUnavailableException && !cancellation.IsCancellationRequested)
+        {
+            throw new BrokerUnavailableException($"The broker did not answer: {RabbitFaults.Reason(error)}", error);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_channel is { } channel)
+            await CloseAsync(channel);
+    }
+
+    private async ValueTask<IChannel> OpenAsync(CancellationToken cancellation)
+    {
+        if (_channel is { IsOpen: true } open)
+            return open;
+        await _gate.WaitAsync(cancellation);
+        try
+        {
+            if (_channel is { IsOpen: true } opened)
+                return opened;
+            if (_channel is { } old)
+                await CloseAsync(old);
+            var connection = await link.ConnectAsync(cancellation);
+            _channel = await connection.CreateChannelAsync(
+                new CreateChannelOptions(confirms, confirms, outstandingPublisherConfirmationsRateLimiter: null), cancellation);
+            Generation++;
+            return _channel;
+        }
+        finally { _gate.Release(); }
+    }
+
+    private static async Task CloseAsync(IChannel channel)
+    {
+        try { await channel.DisposeAsync(); }
+        catch (Exception error) when (RabbitFaults.IsOutside(error)) { } // it was lost with its connection
+    }
+}

@@ -1,0 +1,58 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace Millrace.Hosting.Startup;
+
+/// <summary>What starting and ending have in common in every program of ours.</summary>
+public static class MillraceHost
+{
+    /// <summary>A builder with our logging and what every process needs. It listens nowhere until it is told where.</summary>
+    public static WebApplicationBuilder CreateBuilder(string[] args)
+    {
+        // Settings are read once. Watching their files means watching the working folder, and every write to the data in it cost a wake-up.
+        var builder = WebApplication.CreateSlimBuilder(["--hostBuilder:reloadConfigOnChange=false", "--urls=", "--http_ports=", .. args]); // our own settings alone say where
+        builder.Logging.SetUpLogging();
+        builder.Services.AddMillraceHosting();
+        return builder;
+    }
+
+    public static void ListenOn<TOptions>(this WebApplicationBuilder builder, Func<TOptions, string> address) where TOptions : class =>
+        builder.WebHost.ConfigureKestrel((_, kestrel) => kestrel.Listen(ListenAddress.Parse(address(kestrel.ApplicationServices.GetRequiredService<TOptions>()))));
+
+    /// <summary>Runs until it is told to stop. 0 after an orderly end, 1 when it could not start or go on: then one line on standard error says why.</summary>
+    public static async Task<int> RunAsync(Func<WebApplication> build, Action<WebApplication, string> greet)
+    {
+        try
+        {
+            await using var app = build();
+            await app.StartAsync();
+            greet(app, app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()?.Addresses.FirstOrDefault() ?? "");
+            await app.WaitForShutdownAsync();
+            if (app.Services.GetRequiredService<FatalError>().Reason is not { } reason)
+                return 0;
+            await Console.Error.WriteLineAsync($"millrace: {reason}");
+            return 1;
+        }
+        catch (Exception error) when (StartupFailure.Explain(error) is { } line)
+        {
+            await Console.Error.WriteLineAsync($"millrace: {line}");
+            return 1;
+        }
+    }
+}
+
+/// <summary>Why a process that had started can't go on.</summary>
+public sealed class FatalError(IHostApplicationLifetime lifetime)
+{
+    public string? Reason { get; private set; }
+
+    public void Stop(string reason)
+    {
+        Reason = reason;
+        lifetime.StopApplication();
+    }
+}

@@ -1,0 +1,31 @@
+using Millrace.Storage.Jobs;
+using Millrace.Storage.Queues;
+
+namespace Millrace.Storage.Postgres;
+
+/// <inheritdoc/>
+public sealed class PostgresQueueStore(PostgresDatabase database) : IQueueStore
+{
+    public Task<IReadOnlySet<string>> ReadPausedAsync(CancellationToken cancellation) => database.ReadAsync<IReadOnlySet<string>>(async session =>
+        (await session.QueryAsync("SELECT model FROM paused_models", row => row.GetString(0))).ToHashSet(), cancellation);
+
+    public Task SetPausedAsync(string model, bool paused, CancellationToken cancellation) => database.WriteAsync(session => session.ExecuteAsync(
+        paused ? "INSERT INTO paused_models (model) VALUES ($1) ON CONFLICT DO NOTHING" : "DELETE FROM paused_models WHERE model = $1", model), cancellation);
+
+    public Task<long> CountQueuedAsync(string model, CancellationToken cancellation) => database.ReadAsync(async session =>
+        (long)(await session.ScalarAsync("SELECT count(*) FROM jobs WHERE model = $1 AND state = 0", model))!, cancellation);
+
+    public Task<IReadOnlyList<JobId>> CancelQueuedAsync(string model, DateTimeOffset before, int atMost, CancellationToken cancellation)
+    {
+        const string sql = """
+            WITH found AS MATERIALIZED (SELECT id FROM jobs WHERE model = $1 AND state = 0 AND created_at < $2 ORDER BY created_at, id LIMIT $3 FOR UPDATE SKIP LOCKED)
+            UPDATE jobs SET state = 4, fence = fence + 1, version = version + 1, finished_at = store_now(), lease_until = NULL,
+                error = json_build_object('Code', 'canceled_by_operator', 'Message', 'The job was canceled.', 'Attempt', attempt, 'Retryable', false)::text,
+                result_expires_at = store_now() + result_ttl, purge_at = store_now() + result_ttl
+            FROM found WHERE jobs.id = found.id
+            RETURNING jobs.id
+            """;
+        return database.WriteAsync<IReadOnlyList<JobId>>(async session =>
+            await session.QueryAsync(sql, row => new JobId(row.GetGuid(0)), model, before.UtcDateTime, atMost), cancellation);
+    }
+}

@@ -1,0 +1,42 @@
+using Millrace.Storage.Jobs;
+using Millrace.Storage.Queues;
+
+namespace Millrace.Storage.Sqlite;
+
+/// <inheritdoc/>
+public sealed class SqliteQueueStore(SqliteDatabase database, TimeProvider time) : IQueueStore
+{
+    public Task<IReadOnlySet<string>> ReadPausedAsync(CancellationToken cancellation) => Task.FromResult(database.Read(session =>
+    {
+        var models = new HashSet<string>();
+        using var rows = session.Query("SELECT model FROM paused_models");
+        while (rows.Read())
+            models.Add(rows.GetString(0));
+        return (IReadOnlySet<string>)models;
+    }));
+
+    public Task SetPausedAsync(string model, bool paused, CancellationToken cancellation) => database.WriteAsync(session => session.Execute(
+        paused ? "INSERT OR IGNORE INTO paused_models (model) VALUES ($model)" : "DELETE FROM paused_models WHERE model = $model", ("$model", model)), cancellation);
+
+    public Task<long> CountQueuedAsync(string model, CancellationToken cancellation) => Task.FromResult(database.Read(session =>
+        (long)session.Scalar("SELECT COUNT(*) FROM jobs WHERE model = $model AND state = 0", ("$model", model))!));
+
+    public Task<IReadOnlyList<JobId>> CancelQueuedAsync(string model, DateTimeOffset before, int atMost, CancellationToken cancellation)
+    {
+        const string sql = """
+            UPDATE jobs SET state = 4, fence = fence + 1, version = version + 1, finished_at = $now, lease_until = NULL,
+                error = json_object('Code', 'canceled_by_operator', 'Message', 'The job was canceled.', 'Attempt', attempt, 'Retryable', json('false')),
+                result_expires_at = $now + result_ttl, purge_at = $now + result_ttl
+            WHERE state = 0 AND id IN (SELECT id FROM jobs WHERE model = $model AND state = 0 AND created_at < $before ORDER BY created_at, id LIMIT $most)
+            RETURNING id
+            """;
+        return database.WriteAsync(session =>
+        {
+            var canceled = new List<JobId>();
+            using var rows = session.Query(sql, ("$now", Columns.Micros(time.GetUtcNow())), ("$model", model), ("$before", Columns.Micros(before)), ("$most", atMost));
+            while (rows.Read())
+                canceled.Add(Columns.Id(rows, 0));
+            return (IReadOnlyList<JobId>)canceled;
+        }, cancellation);
+    }
+}
