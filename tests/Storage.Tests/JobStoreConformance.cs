@@ -1,13 +1,17 @@
 using Microsoft.Extensions.Time.Testing;
 using Millrace.Storage.Announcements;
+using Millrace.Storage.DeadLetters;
 using Millrace.Storage.Jobs;
+using Millrace.Storage.Queues;
+using Millrace.Storage.Replays;
 using Millrace.Storage.Secrets;
 
 namespace Millrace.Storage.Tests;
 
 /// <summary>The interfaces of one store, all over the same data.</summary>
 public sealed record Stores(
-    IJobStore Jobs, IDispatchStore Dispatch, IClaimStore Claims, IRepairStore Repair, IAnnouncementStore Announcements, ISecretStore Secrets);
+    IJobStore Jobs, IDispatchStore Dispatch, IClaimStore Claims, IRepairStore Repair, IAnnouncementStore Announcements, ISecretStore Secrets,
+    IQueueStore Queues, IReplayStore Replays, IDeadLetterStore DeadLetters);
 
 /// <summary>What every store must do; each file of this class tells one part of it.</summary>
 public abstract partial class JobStoreConformance : IAsyncLifetime

@@ -1,6 +1,7 @@
 using System.Reflection;
 using Microsoft.Data.Sqlite;
 using Millrace.Storage.Sqlite;
+using Millrace.Tests.Support;
 
 namespace Millrace.Storage.Tests;
 

@@ -1,6 +1,7 @@
 using Microsoft.Data.Sqlite;
 using Millrace.Storage.Jobs;
 using Millrace.Storage.Sqlite;
+using Millrace.Tests.Support;
 
 namespace Millrace.Storage.Tests;
 
@@ -16,9 +17,11 @@ public sealed class SqliteJobStoreTests : JobStoreConformance
             await _database.DisposeAsync();
         _database = SqliteDatabase.Open(_folder.Path);
         var options = new StoreOptions { Path = _folder.Path, Window = window };
+        var insert = new SqliteInsert(options, Time);
         return new Stores(
-            new SqliteJobStore(_database, options, Time), new SqliteDispatchStore(_database, options, Time), new SqliteClaimStore(_database, Time),
-            new SqliteRepairStore(_database, Time), new SqliteAnnouncementStore(_database, Time), new SqliteSecretStore(_database));
+            new SqliteJobStore(_database, insert, Time), new SqliteDispatchStore(_database, options, Time), new SqliteClaimStore(_database, Time),
+            new SqliteRepairStore(_database, Time), new SqliteAnnouncementStore(_database, Time), new SqliteSecretStore(_database),
+            new SqliteQueueStore(_database, Time), new SqliteReplayStore(_database, insert, Time), new SqliteDeadLetterStore(_database, Time));
     }
 
     public override async ValueTask DisposeAsync()
@@ -50,7 +53,7 @@ public sealed class SqliteJobStoreTests : JobStoreConformance
 
         await using var database = SqliteDatabase.Open(copy.Path);
 
-        Assert.NotNull(await new SqliteJobStore(database, new StoreOptions(), Time).ReadAsync("a", job.Id, Cancellation));
+        Assert.NotNull(await new SqliteJobStore(database, new SqliteInsert(new StoreOptions(), Time), Time).ReadAsync("a", job.Id, Cancellation));
     }
 
     [Fact]

@@ -181,7 +181,7 @@ public sealed class PostgresReplayStore(PostgresDatabase database, StoreOptions 
             SELECT {Columns.Job}, result_ttl, (SELECT body FROM job_inputs WHERE job_id = jobs.id AND (result_expires_at IS NULL OR result_expires_at > store_now()))
             FROM jobs WHERE id = $1 AND ($2 IS NULL OR tenant = $2)
             """;
-        return (await session.QueryAsync(sql, row => new ReplaySource(Columns.ReadJob(row), row.GetTimeSpan(24), row.IsDBNull(25) ? null : row.GetFieldValue<byte[]>(25)),
+        return (await session.QueryAsync(sql, row => new ReplaySource(Columns.ReadJob(row), row.GetTimeSpan(24), row.IsDBNull(25) ? (ReadOnlyMemory<byte>?)null : row.GetFieldValue<byte[]>(25)),
             id.Value, Columns.Typed(NpgsqlDbType.Text, tenant))) is [var source] ? source : null;
     }
 

@@ -198,7 +198,7 @@ public sealed class SqliteReplayStore(SqliteDatabase database, SqliteInsert inse
             """;
         using var rows = session.Query(sql, ("$now", Now()), ("$id", Columns.Bytes(id)), ("$tenant", tenant));
         return !rows.Read() ? null : new ReplaySource(Columns.ReadJob(rows), TimeSpan.FromMicroseconds(rows.GetInt64(24)),
-            rows.IsDBNull(25) ? null : (ReadOnlyMemory<byte>)rows.GetFieldValue<byte[]>(25));
+            rows.IsDBNull(25) ? (ReadOnlyMemory<byte>?)null : rows.GetFieldValue<byte[]>(25));
     }
 
     private long Now() => Columns.Micros(time.GetUtcNow());
