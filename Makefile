@@ -2,6 +2,8 @@
 URL ?= http://127.0.0.1:8080
 DATA ?= ./data
 MODELS ?= ./models
+API ?= 1
+WORKERS ?= 1
 ARGS ?=
 
 export DOTNET_CLI_TELEMETRY_OPTOUT := 1
@@ -9,18 +11,29 @@ export DOTNET_NOLOGO := 1
 BUILD = dotnet build --configuration Release --nologo --verbosity quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test format deps bench clean
+.PHONY: help run up down logs build test format sdk deps bench clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
 
-run: deps ## Build and serve: make run [URL=http://127.0.0.1:8080] [DATA=./data] [MODELS=./models]
+run: sdk ## Build and serve: make run [URL=http://127.0.0.1:8080] [DATA=./data] [MODELS=./models]
 	@echo "Restoring packages and building (the first time takes a minute or two) ..."
 	@$(BUILD) src/Standalone
 	@echo "Starting ..."
 	@MILLRACE__HTTP__URL=$(URL) MILLRACE__STORE__PATH=$(DATA) MILLRACE__MODELS__PATH=$(MODELS) exec artifacts/bin/Standalone/release/Millrace.Standalone
 
-build: deps ## Build everything
+up: deps ## Build and serve as processes: make up [API=1] [WORKERS=1] [MODELS=./models]
+	@echo "Restoring packages and building (the first time takes a minute or two) ..."
+	@$(BUILD) src/Standalone
+	@API=$(API) WORKERS=$(WORKERS) MODELS=$(MODELS) deploy/local/up.sh
+
+down: ## Stop what make up started
+	@deploy/local/down.sh
+
+logs: ## Follow the logs of what make up started
+	@tail -n 20 -F .run/*.log
+
+build: sdk ## Build everything
 	@$(BUILD) Millrace.slnx
 
 test: deps ## Run every test
@@ -29,10 +42,13 @@ test: deps ## Run every test
 	@dotnet format Millrace.slnx --verify-no-changes --no-restore --verbosity quiet
 	@tests/run.sh $(ARGS)
 
-format: deps ## Format the code
+format: sdk ## Format the code
 	@dotnet format Millrace.slnx
 
-deps: ## Check for the .NET SDK (all else comes from NuGet while building)
+deps: sdk ## Install RabbitMQ and PostgreSQL where they are missing
+	@deploy/local/deps.sh
+
+sdk:
 	@command -v dotnet >/dev/null || { echo "The .NET 10 SDK is needed (global.json names it): Debian's or Microsoft's package dotnet-sdk-10.0" >&2; exit 1; }
 
 bench: ## Measure against a BullMQ platform: make bench [ARGS="--only sync-mlp-c64"]

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Millrace.Api.Errors;
 using Millrace.Hosting.Configuration;
+using Millrace.Hosting.Health;
 using Millrace.Standalone;
 using Millrace.Tests.Support;
 
@@ -16,7 +17,7 @@ public sealed partial class DocumentTests
     public void Given_the_settings_When_the_configuration_page_is_read_Then_it_has_each_of_them_and_no_other()
     {
         using var app = (IDisposable)StandaloneApp.Build([]);
-        var settings = ((WebApplication)app).Services.GetServices<SettingsSection>()
+        var settings = ((WebApplication)app).Services.GetServices<SettingsSection>().Append(new SettingsSection("Health", typeof(HealthOptions))) // the worker's alone
             .SelectMany(s => s.Options.GetProperties().Select(p => $"Millrace:{s.Name}:{p.Name}")).Order().ToArray();
         Assert.NotEmpty(settings);
         var documented = Setting().Matches(Read("docs", "configuration.md")).Select(m => m.Value).Distinct().Order().ToArray();

@@ -19,6 +19,13 @@ internal sealed class JobLoad
             Assert.True(Accepted.TryAdd(answer.Header("Location")!, input));
         });
 
+    /// <summary>One that goes before all others.</summary>
+    public async Task SubmitFirstAsync(HttpClient client, int milliseconds)
+    {
+        var answer = (await client.PostAsync("/v1/jobs", Bodies.Job("sleep", Bodies.Sleep(milliseconds), m => m["priority"] = 1))).MustBe(202);
+        Assert.True(Accepted.TryAdd(answer.Header("Location")!, milliseconds));
+    }
+
     /// <summary>Waits until every accepted job has succeeded with its own answer.</summary>
     public Task MustAllSucceedAsync(HttpClient client) =>
         Parallel.ForEachAsync(Accepted, new ParallelOptions { MaxDegreeOfParallelism = Submitters }, async (job, _) =>

@@ -19,8 +19,9 @@ public sealed class KillTests
         var load = new JobLoad();
         await using (var first = await MillraceProcess.StartAsync(settings))
         {
-            await load.SubmitAsync(first.Client, jobs: 2000, milliseconds: 4);
-            await Waiting.UntilAsync(() => Count(data, "state = 1") > 0, "a job runs");
+            await load.SubmitAsync(first.Client, jobs: 1999, milliseconds: 4);
+            await load.SubmitFirstAsync(first.Client, milliseconds: 3000); // long enough that the kill finds it in its run
+            await Waiting.UntilAsync(() => Count(data, "state = 1 AND priority = 1") > 0, "the long job runs");
             first.Signal(MillraceProcess.Kill);
             Assert.NotEqual(0, await first.ExitAsync());
         }

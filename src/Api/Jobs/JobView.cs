@@ -127,9 +127,9 @@ public sealed record TimelineEntry(string Event, DateTime At, int? Attempt)
     }
 }
 
-public sealed record JobUrls(string Self, string Result, string Events, string Cancel, string Replays)
+public sealed record JobUrls(string Self, string Result, string Events, string Cancel)
 {
-    internal static JobUrls Of(JobId id) => new($"/v1/jobs/{id}", $"/v1/jobs/{id}/result", $"/v1/jobs/{id}/events", $"/v1/jobs/{id}/cancel", $"/v1/jobs?replay_of={id}");
+    internal static JobUrls Of(JobId id) => new($"/v1/jobs/{id}", $"/v1/jobs/{id}/result", $"/v1/jobs/{id}/events", $"/v1/jobs/{id}/cancel");
 }
 
 /// <param name="NextCursor">Null at the end, and only there.</param>

@@ -40,7 +40,8 @@ internal sealed class JobFinisher : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        _waiting.Writer.TryComplete();
+        if (!_waiting.Writer.TryComplete())
+            return; // disposed before
         _giveUp.CancelAfter(LongestGoodbye); // with the store away, the leases end instead
         await _loop;
         _giveUp.Dispose();

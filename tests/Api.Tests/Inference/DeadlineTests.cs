@@ -66,13 +66,13 @@ public sealed class DeadlineTests
         await using var server = await MillraceServer.StartAsync();
         using var active = new ActiveRequests(server);
         var blocker = await server.OccupyAsync("slow", 2000);
-        var patient = server.Client.InferAsync("slow", Bodies.Sleep(4000));
-        var hasty = server.Client.InferAsync("slow", Calls.Sleep(4001, new { timeout = 3_000_000 }));
+        var patient = server.Client.InferAsync("slow", Bodies.Sleep(12_000));
+        var hasty = server.Client.InferAsync("slow", Calls.Sleep(12_001, new { timeout = 3_000_000 }));
         await active.ReachAsync(3);
 
         (await hasty).MustBe(504, "deadline_exceeded");
         Assert.False(patient.IsCompleted);
-        (await patient).MustBe(200).MustGive<int>("OUT", 4000);
+        (await patient).MustBe(200).MustGive<int>("OUT", 12_000);
         (await blocker).MustBe(200);
     }
 }

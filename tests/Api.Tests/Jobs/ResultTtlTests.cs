@@ -10,7 +10,7 @@ namespace Millrace.Api.Tests.Jobs;
 public sealed class ResultTtlTests
 {
     [Fact]
-    [Conformance(53)]
+    [Conformance(53, 69)]
     public async Task Given_a_result_kept_for_a_minute_When_it_has_passed_Then_410_and_the_job_can_still_be_read()
     {
         using var data = new TemporaryFolder();
@@ -30,6 +30,7 @@ public sealed class ResultTtlTests
 
         (await client.FetchAsync($"/v1/jobs/{id}/result")).MustBe(410, "result_expired");
         Assert.Equal("succeeded", await client.StateAsync(id));
+        (await client.PostAsync($"/v1/jobs/{id}/replay", "")).MustBe(410, "input_expired");
         await app.StopAsync(TestContext.Current.CancellationToken);
     }
 

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Installs what the distributed form and the tests need besides the .NET SDK: RabbitMQ and PostgreSQL, from Debian's packages. Nothing is started.
+set -euo pipefail
+need=()
+ls /usr/lib/rabbitmq/lib/*/sbin/rabbitmq-server > /dev/null 2>&1 || need+=(rabbitmq-server)
+ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || need+=(postgresql)
+[ "${#need[@]}" -gt 0 ] || exit 0
+if [ -n "${MILLRACE_TEST_POSTGRES:-}" ] && [ -n "${MILLRACE_TEST_RABBITMQ:-}" ]; then exit 0; fi # the tests' servers are named
+if ! command -v apt-get > /dev/null; then
+    docker info > /dev/null 2>&1 && exit 0 # the tests start containers
+    echo "Please install ${need[*]} (the names are Debian's), start Docker, or set MILLRACE_TEST_POSTGRES and MILLRACE_TEST_RABBITMQ" >&2
+    exit 1
+fi
+sudo=()
+[ "$(id -u)" = 0 ] || sudo=(sudo)
+echo "Installing ${need[*]} ..."
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# RUNLEVEL=1: the packages' own services are not started; ours run from folders of their own.
+if ! { "${sudo[@]}" apt-get update -qq && "${sudo[@]}" env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${need[@]}"; } > "$log" 2>&1; then
+    tail -20 "$log" >&2
+    exit 1
+fi
