@@ -11,7 +11,7 @@ broker=amqp://guest:guest@127.0.0.1:$broker_port store=postgres://postgres@127.0
 
 get() { # get PORT PATH: the status of an HTTP answer
     local status=
-    { exec 3<> "/dev/tcp/127.0.0.1/$1" && printf 'GET %s HTTP/1.0\r\n\r\n' "$2" >&3 && read -r -t 5 _ status _ <&3; exec 3>&-; } 2> /dev/null || true
+    { exec 3<> "/dev/tcp/127.0.0.1/$1" && printf 'GET %s HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n' "$2" >&3 && read -r -t 5 _ status _ <&3; exec 3>&-; } 2> /dev/null || true
     echo "$status"
 }
 
