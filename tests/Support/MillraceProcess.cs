@@ -9,6 +9,8 @@ namespace Millrace.Tests.Support;
 public sealed partial class MillraceProcess : IAsyncDisposable
 {
     public const int Kill = 9;
+    public const int Stop = 19;
+    public const int Continue = 18;
     public const int Terminate = 15;
 
     private readonly Process _process;
@@ -16,10 +18,12 @@ public sealed partial class MillraceProcess : IAsyncDisposable
     private readonly ConcurrentQueue<string> _output = new();
     private readonly ConcurrentQueue<string> _errors = new();
 
-    private MillraceProcess(IEnumerable<string> settings)
+    private MillraceProcess(string program, IEnumerable<string> settings)
     {
         var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = Repository.Root };
-        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "Millrace.Standalone.dll"));
+        start.ArgumentList.Add(Path.Combine(Repository.Root, "artifacts", "bin", program, "release", $"Millrace.{program}.dll"));
+        if (program != Standalone)
+            start.Environment["DOTNET_ENVIRONMENT"] = "Testing"; // so that faults may be injected
         foreach (var setting in settings)
             start.ArgumentList.Add("--" + setting);
         _process = new Process { StartInfo = start, EnableRaisingEvents = true };
@@ -31,13 +35,21 @@ public sealed partial class MillraceProcess : IAsyncDisposable
     }
 
     public HttpClient Client { get; private set; } = new();
+    public bool HasExited => _process.HasExited;
     public string Output => string.Join('\n', _output);
     public IReadOnlyList<string> Errors => [.. _errors];
 
-    /// <summary>Starts it and returns when it serves.</summary>
-    public static async Task<MillraceProcess> StartAsync(params string[] settings)
+    public const string Standalone = "Standalone";
+    public const string Api = "Api";
+    public const string Worker = "Worker";
+
+    /// <summary>Starts the server that is all in one and returns when it serves.</summary>
+    public static Task<MillraceProcess> StartAsync(params string[] settings) => StartAsync(Standalone, settings);
+
+    /// <summary>Starts one of the programs and returns when it listens.</summary>
+    public static async Task<MillraceProcess> StartAsync(string program, IEnumerable<string> settings)
     {
-        var process = new MillraceProcess(["Millrace:Http:Url=http://127.0.0.1:0", .. settings]);
+        var process = new MillraceProcess(program, ["Millrace:Http:Url=http://127.0.0.1:0", .. settings]);
         var ended = process._process.WaitForExitAsync(TestContext.Current.CancellationToken);
         if (await Task.WhenAny(process._url.Task, ended) == ended)
             Assert.Fail($"It ended at its start: {process.Output}\n{string.Join('\n', process.Errors)}");
@@ -48,7 +60,14 @@ public sealed partial class MillraceProcess : IAsyncDisposable
     /// <summary>Starts what should refuse to start; returns its exit code and the lines of its standard error.</summary>
     public static async Task<(int ExitCode, IReadOnlyList<string> Errors)> StartToFailAsync(params string[] settings)
     {
-        await using var process = new MillraceProcess(settings);
+        await using var process = new MillraceProcess(Standalone, settings);
+        return (await process.ExitAsync(), process.Errors);
+    }
+
+    /// <summary>The same of another program.</summary>
+    public static async Task<(int ExitCode, IReadOnlyList<string> Errors)> StartToFailAsync(string program, string[] settings)
+    {
+        await using var process = new MillraceProcess(program, settings);
         return (await process.ExitAsync(), process.Errors);
     }
 
@@ -80,9 +99,11 @@ public sealed partial class MillraceProcess : IAsyncDisposable
         if (line is null)
             return;
         lines.Enqueue(line);
-        const string greeting = "Millrace listens on ";
-        if (line.StartsWith(greeting, StringComparison.Ordinal))
-            _url.TrySetResult(line[greeting.Length..]);
+        foreach (var greeting in (string[])["Millrace listens on ", "Millrace worker answers for its health on "])
+        {
+            if (line.StartsWith(greeting, StringComparison.Ordinal))
+                _url.TrySetResult(line[greeting.Length..]);
+        }
     }
 
     [LibraryImport("libc", EntryPoint = "kill")]
