@@ -11,7 +11,7 @@ export DOTNET_NOLOGO := 1
 BUILD = dotnet build --configuration Release --nologo --verbosity quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down logs build test format sdk deps bench clean
+.PHONY: help run up down logs survive soak build test format sdk deps bench clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
@@ -53,6 +53,14 @@ sdk:
 
 bench: ## Measure against a BullMQ platform: make bench [ARGS="--only sync-mlp-c64"]
 	@bench/run.sh $(ARGS)
+
+survive: deps ## Kill every process in turn under load, and count: make survive [ARGS="--jobs 20000"]
+	@$(BUILD) tests/Chaos
+	@artifacts/bin/Chaos/release/Millrace.Chaos survive $(ARGS)
+
+soak: deps ## 200,000 jobs: messages for each, and the memory of all processes
+	@$(BUILD) tests/Chaos
+	@artifacts/bin/Chaos/release/Millrace.Chaos soak $(ARGS)
 
 clean: ## Remove what was built (not the data)
 	@rm -rf artifacts

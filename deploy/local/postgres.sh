@@ -20,5 +20,8 @@ fi
 if [ ! -f "$dir/data/PG_VERSION" ]; then
     (cd / && "${as[@]}" "$bin/initdb" --pgdata "$dir/data" --username postgres --auth trust --encoding UTF8 --locale C > /dev/null)
 fi
+if [ -f "$dir/data/postmaster.pid" ] && grep -q '^State:.Z' "/proc/$(head -1 "$dir/data/postmaster.pid")/status" 2> /dev/null; then
+    rm "$dir/data/postmaster.pid" # killed, and not yet reaped: PostgreSQL would take it for running
+fi
 cd /
 exec "${as[@]}" "$bin/postgres" -D "$dir/data" -p "$port" -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=300 "$@"

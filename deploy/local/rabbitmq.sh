@@ -9,7 +9,12 @@ server=$(ls -d /usr/lib/rabbitmq/lib/*/sbin/rabbitmq-server 2>/dev/null | sort -
 [ -n "$server" ] || { echo "RabbitMQ is not installed: make deps" >&2; exit 1; }
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
-echo '[].' > "$dir/plugins"
+plugins= metrics=
+if [ -n "${BROKER_METRICS_PORT:-}" ]; then # the broker's own counters, for Prometheus
+    plugins=rabbitmq_prometheus metrics="prometheus.tcp.ip = 127.0.0.1
+prometheus.tcp.port = $BROKER_METRICS_PORT"
+fi
+echo "[$plugins]." > "$dir/plugins"
 cat > "$dir/rabbitmq.conf" <<CONF
 listeners.tcp.1 = 127.0.0.1:$port
 # A running job's ticket stays unacknowledged, and so visible to scaling: longer than the longest timeout of a job (1 h).
@@ -18,6 +23,7 @@ consumer_timeout = 5400000
 disk_free_limit.absolute = 50MB
 log.file.level = warning
 log.console = false
+$metrics
 CONF
 rm -f "$dir/pid"
 export HOME=$dir ERL_EPMD_PORT=$((port + 2)) ERL_EPMD_ADDRESS=127.0.0.1

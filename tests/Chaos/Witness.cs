@@ -42,8 +42,15 @@ public sealed class Witness(string storeUrl) : IAsyncDisposable
     /// <summary>A number from the database, as how many jobs run.</summary>
     public async Task<long> CountAsync(string sql, CancellationToken cancellation)
     {
-        await using var command = _source.CreateCommand(sql);
-        return Convert.ToInt64(await command.ExecuteScalarAsync(cancellation), System.Globalization.CultureInfo.InvariantCulture);
+        for (var tries = 0; ; tries++)
+        {
+            try
+            {
+                await using var command = _source.CreateCommand(sql);
+                return Convert.ToInt64(await command.ExecuteScalarAsync(cancellation), System.Globalization.CultureInfo.InvariantCulture);
+            }
+            catch (NpgsqlException) when (tries < 100) { await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, cancellation); } // the harness itself kills it
+        }
     }
 
     public async Task ExecuteAsync(string sql, CancellationToken cancellation)

@@ -1,0 +1,68 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+using Millrace.Tests.Support;
+
+namespace Millrace.Chaos.Survival;
+
+/// <summary>What <c>make up</c> starts, by the list that it writes.</summary>
+internal sealed class Stack
+{
+    private readonly Dictionary<string, string> _environment;
+
+    /// <param name="settings">As MILLRACE__WORKER__LEASE.</param>
+    public Stack(int apis, int workers, params (string Name, string Value)[] settings)
+    {
+        _environment = settings.ToDictionary(s => s.Name, s => s.Value);
+        (_environment["API"], _environment["WORKERS"], _environment["MODELS"]) = (Text(apis), Text(workers), Repository.Models);
+    }
+
+    public IReadOnlyDictionary<string, ListedProcess> Processes { get; private set; } = new Dictionary<string, ListedProcess>();
+
+    public string StoreUrl => Processes["postgres"].Url;
+
+    public string BrokerUrl => Processes["rabbitmq"].Url;
+
+    public HttpClient[] Apis() => Processes.Values.Where(p => p.Name.StartsWith("api-", StringComparison.Ordinal))
+        .Select(p => new HttpClient(new SocketsHttpHandler { UseProxy = false, MaxConnectionsPerServer = 1000 }) { BaseAddress = new Uri(p.Url), Timeout = TimeSpan.FromSeconds(90) }).ToArray();
+
+    /// <summary>Starts what does not run.</summary>
+    public async Task UpAsync(int? workers = null)
+    {
+        if (workers is { } count)
+            _environment["WORKERS"] = Text(count);
+        await RunAsync("up.sh");
+        var list = await File.ReadAllTextAsync(Path.Combine(Repository.Root, ".run", "processes.json"));
+        Processes = JsonSerializer.Deserialize<ListedProcess[]>(list, JsonSerializerOptions.Web)!.ToDictionary(p => p.Name);
+    }
+
+    public Task DownAsync() => RunAsync("down.sh");
+
+    /// <summary>By SIGKILL; returns when it is gone.</summary>
+    public async Task KillAsync(string name)
+    {
+        using var process = Process.GetProcessById(Processes[name].Pid);
+        process.Kill();
+        while (Directory.Exists($"/proc/{Processes[name].Pid}") && !(await File.ReadAllTextAsync($"/proc/{Processes[name].Pid}/stat")).Contains(") Z", StringComparison.Ordinal))
+            await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, CancellationToken.None);
+    }
+
+    /// <summary>Removes all that the broker has stored; it must not run.</summary>
+    public static void WipeBroker() => Directory.Delete(Path.Combine(Repository.Root, ".run", "rabbitmq"), recursive: true);
+
+    private async Task RunAsync(string script)
+    {
+        var start = new ProcessStartInfo("bash") { WorkingDirectory = Repository.Root, RedirectStandardOutput = true };
+        start.ArgumentList.Add(Path.Combine(Repository.Root, "deploy", "local", script));
+        foreach (var (name, value) in _environment)
+            start.Environment[name] = value;
+        using var process = Process.Start(start)!;
+        await process.WaitForExitAsync(); // not the end of its output: what it started has inherited that
+        if (process.ExitCode != 0)
+            throw new InvalidOperationException($"{script} ended with {process.ExitCode}.");
+    }
+
+    private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
+
+    public sealed record ListedProcess(string Name, int Pid, string Url, string Log);
+}
