@@ -21,6 +21,8 @@ listeners.tcp.1 = 127.0.0.1:$port
 consumer_timeout = 5400000
 # A laptop's disk is hardly ever half empty.
 disk_free_limit.absolute = 50MB
+# Quorum queues hold in memory what is in the write-ahead log; by default that is half a gigabyte before it is rolled over.
+raft.wal_max_size_bytes = 16777216
 log.file.level = warning
 log.console = false
 $metrics

@@ -31,6 +31,8 @@ public sealed class CheckerTests
         { "a change that is missing", "I3", Good with { Store = [Rows[0], Row(2, 1, 2, 2, 0, 1)], Runs = [] } },
         { "a claim with the fence of before", "I4", Good with { Store = [Rows[0], Row(2, 0, 1, 2, 0, 1), Row(3, 1, 2, 3, 0, 1)], Runs = [new(A, 1, 0)] } },
         { "a late write with an old fence", "I4", Good with { Store = [.. Rows[..4], Row(5, 1, 2, 5, 1, 2)] } },
+        { "a result under the name of a run that had not ended", "I4", Good with { Runs = [Runs[0], Runs[1] with { EndedAt = 1 }] } },
+        { "a result of a run that never ended", "I4", Good with { Runs = [Runs[0], Runs[1] with { EndedAt = null }] } },
         { "a result of a claim that ran nothing", "I4", Good with { Runs = Runs[..1] } },
         { "an attempt that was not paid", "I5", Good with { Store = [Rows[0], Row(2, 0, 1, 2, 1, 0), Row(3, 1, 2, 3, 1, 0)], Runs = [new(A, 0, 1)] } },
         { "one attempt too many", "I5", Good with { Store = [.. Rows.Select(r => r with { MaxAttempts = 1 })] } },

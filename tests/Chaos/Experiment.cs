@@ -73,7 +73,10 @@ public sealed class Experiment : IAsyncDisposable
     public async Task<(Counts Counts, IReadOnlyList<Violation> Violations)> JudgeAsync()
     {
         await Load.ReadAllAsync(LongestDrain, Cancellation);
-        var runs = Cluster.Runs().Where(r => r.What == "start").SelectMany(r => r.Requests).Where(r => r.Lane == "Job").Select(r => new RunStart(r.Id, r.Attempt, r.Fence)).ToArray();
+        var lines = Cluster.Runs();
+        var ends = lines.Where(l => l.What == "end").SelectMany(l => l.Requests.Select(r => (r.Id, r.Fence, l.At))).GroupBy(e => (e.Id, e.Fence)).ToDictionary(g => g.Key, g => g.Max(e => e.At));
+        var runs = lines.Where(l => l.What == "start").SelectMany(l => l.Requests).Where(r => r.Lane == "Job")
+            .Select(r => new RunStart(r.Id, r.Attempt, r.Fence, ends.TryGetValue((r.Id, r.Fence), out var at) ? at : null)).ToArray();
         var history = new History.History(Load.Log, await Witness.ReadAsync(Cancellation), runs);
         return (Checker.Count(history), Checker.Check(history));
     }

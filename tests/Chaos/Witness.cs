@@ -11,7 +11,7 @@ public sealed class Witness(string storeUrl) : IAsyncDisposable
     /// <summary>The tables must be there already.</summary>
     public async Task InstallAsync(CancellationToken cancellation) => await ExecuteAsync("""
         CREATE TABLE IF NOT EXISTS witness (n bigint GENERATED ALWAYS AS IDENTITY, id uuid, old_state smallint, new_state smallint, version bigint, fence bigint,
-            attempt smallint, max_attempts smallint, has_error boolean, replay_of uuid);
+            attempt smallint, max_attempts smallint, has_error boolean, replay_of uuid, at timestamptz DEFAULT clock_timestamp());
         CREATE OR REPLACE FUNCTION witness() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
             INSERT INTO witness (id, old_state, new_state, version, fence, attempt, max_attempts, has_error, replay_of) VALUES (COALESCE(NEW.id, OLD.id),
@@ -25,7 +25,7 @@ public sealed class Witness(string storeUrl) : IAsyncDisposable
     public async Task<IReadOnlyList<Transition>> ReadAsync(CancellationToken cancellation)
     {
         const string sql = """
-            SELECT w.n, w.id, w.old_state, w.new_state, w.version, w.fence, w.attempt, w.max_attempts, k.key, w.has_error, w.replay_of
+            SELECT w.n, w.id, w.old_state, w.new_state, w.version, w.fence, w.attempt, w.max_attempts, k.key, w.has_error, w.replay_of, (extract(epoch FROM w.at) * 1000000)::bigint
             FROM witness w LEFT JOIN idempotency_keys k ON k.job_id = w.id ORDER BY w.n
             """;
         await using var command = _source.CreateCommand(sql);
@@ -34,7 +34,7 @@ public sealed class Witness(string storeUrl) : IAsyncDisposable
         while (await rows.ReadAsync(cancellation))
         {
             found.Add(new Transition(rows.GetInt64(0), rows.GetGuid(1), rows.IsDBNull(2) ? null : rows.GetInt16(2), rows.IsDBNull(3) ? null : rows.GetInt16(3), rows.GetInt64(4), rows.GetInt64(5),
-                rows.GetInt16(6), rows.GetInt16(7), rows.IsDBNull(8) ? null : rows.GetString(8), rows.GetBoolean(9), rows.IsDBNull(10) ? null : rows.GetGuid(10)));
+                rows.GetInt16(6), rows.GetInt16(7), rows.IsDBNull(8) ? null : rows.GetString(8), rows.GetBoolean(9), rows.IsDBNull(10) ? null : rows.GetGuid(10), rows.GetInt64(11)));
         }
         return found;
     }

@@ -3,7 +3,8 @@ using System.Globalization;
 namespace Millrace.Tests.Support;
 
 /// <summary>A line of the run ledger: what a worker ran together, at its start or its end.</summary>
-public sealed record RunLine(string What, string Model, string Version, IReadOnlyList<RunRequest> Requests)
+/// <param name="At">Microseconds since 1970.</param>
+public sealed record RunLine(string What, long At, string Model, string Version, IReadOnlyList<RunRequest> Requests)
 {
     public static IReadOnlyList<RunLine> Read(string file)
     {
@@ -17,7 +18,7 @@ public sealed record RunLine(string What, string Model, string Version, IReadOnl
     private static RunLine Parse(string line)
     {
         var words = line.Split(' ');
-        return new RunLine(words[0], words[1], words[2], words.Skip(3).Select(RunRequest.Parse).ToArray());
+        return new RunLine(words[0], long.Parse(words[1], CultureInfo.InvariantCulture), words[2], words[3], words.Skip(4).Select(RunRequest.Parse).ToArray());
     }
 }
 

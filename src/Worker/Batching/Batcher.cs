@@ -153,6 +153,7 @@ internal sealed class Batcher : IDisposable
         {
             _faults.Hit(Points.InRun, Model.Name);
             var outputs = ModelRun.Run(Model, items.Select(i => i.Request).ToArray(), run.Options);
+            _ledger.Write("end", this, items); // before any outcome leaves: a result that is written earlier is not this run's
             _faults.Hit(Points.AfterRun, Model.Name);
             Observe(_time.GetElapsedTime(started), items.Count);
             for (var at = 0; at < items.Count; at++)
@@ -162,11 +163,8 @@ internal sealed class Batcher : IDisposable
         catch (Exception error) when (error is OnnxRuntimeException or UnevenBatchException or InvalidDataException or InjectedFaultException
             or OutOfMemoryException or OverflowException)
         {
-            return error;
-        }
-        finally
-        {
             _ledger.Write("end", this, items);
+            return error;
         }
     }
 

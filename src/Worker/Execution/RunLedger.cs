@@ -8,10 +8,12 @@ namespace Millrace.Worker.Execution;
 internal sealed class RunLedger : IDisposable
 {
     private readonly FileStream? _file;
+    private readonly TimeProvider _time;
     private readonly Lock _gate = new();
 
-    public RunLedger(WorkerOptions options)
+    public RunLedger(WorkerOptions options, TimeProvider time)
     {
+        _time = time;
         if (options.RunLedger.Length == 0)
             return;
         try { _file = new FileStream(options.RunLedger, FileMode.Append, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0); }
@@ -21,13 +23,13 @@ internal sealed class RunLedger : IDisposable
         }
     }
 
-    /// <summary><c>start|end</c>, model, version, then for each request <c>lane:id:attempt:fence</c>.</summary>
+    /// <summary><c>start|end</c>, microseconds since 1970, model, version, then for each request <c>lane:id:attempt:fence</c>.</summary>
     public void Write(string what, Batcher batcher, IReadOnlyList<WorkItem> items)
     {
         if (_file is null)
             return;
         var parts = items.Select(i => string.Create(CultureInfo.InvariantCulture, $"{i.Lane}:{i.Id:N}:{i.Attempt}:{i.Fence}"));
-        var line = System.Text.Encoding.UTF8.GetBytes($"{what} {batcher.Model.Name} {batcher.Model.Version} {string.Join(' ', parts)}\n");
+        var line = System.Text.Encoding.UTF8.GetBytes($"{what} {(_time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond} {batcher.Model.Name} {batcher.Model.Version} {string.Join(' ', parts)}\n");
         lock (_gate)
             _file.Write(line);
     }

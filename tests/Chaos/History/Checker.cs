@@ -125,6 +125,8 @@ public static class Checker
             var won = rows.Where(t => t is { From: Running, To: Succeeded }).ToArray();
             if (won.Any(t => !runs.Any(r => r.Fence == t.Fence)))
                 yield return new("I4", $"{runs.Key} succeeded by a claim that ran nothing");
+            else if (won.Any(t => !runs.Any(r => r.Fence == t.Fence && r.EndedAt <= t.At))) // it was another's result, under this claim's name
+                yield return new("I4", $"{runs.Key} succeeded before the run of its claim had ended");
         }
     }
 

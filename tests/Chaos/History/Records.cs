@@ -28,10 +28,12 @@ public sealed record ClientOperation(ClientKind Kind, Certainty Certainty, strin
 /// <summary>One change of a job's row, as a trigger of the database saw it.</summary>
 /// <param name="From">Null: it was inserted. States as the database has them: 0 queued, 1 running, 2 succeeded, 3 failed, 4 canceled, 5 expired.</param>
 /// <param name="To">Null: it was deleted.</param>
-public sealed record Transition(long Order, Guid Id, int? From, int? To, long Version, long Fence, int Attempt, int MaxAttempts, string? Key, bool HasError, Guid? ReplayOf);
+/// <param name="At">Microseconds since 1970.</param>
+public sealed record Transition(long Order, Guid Id, int? From, int? To, long Version, long Fence, int Attempt, int MaxAttempts, string? Key, bool HasError, Guid? ReplayOf, long At = 0);
 
 /// <summary>A run that a worker began.</summary>
-public sealed record RunStart(Guid Id, int Attempt, long Fence);
+/// <param name="EndedAt">When the graph had ended, in microseconds since 1970; null when nobody saw it.</param>
+public sealed record RunStart(Guid Id, int Attempt, long Fence, long? EndedAt = 0);
 
 /// <summary>A broken promise: the invariant's number in the list of guarantees, and what was seen.</summary>
 public sealed record Violation(string Invariant, string What);
