@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Loads a running Millrace and a Fastify + BullMQ + Redis + onnxruntime-node platform with the same work, in turns.
 
-    bench.py --millrace http://127.0.0.1:7300 --pids 123 [--key KEY] [--rounds 3] [--only sync-mlp-c64]
+    bench.py --millrace http://127.0.0.1:7300 --pids api=123,rabbitmq=124 [--key KEY] [--rounds 3] [--only sync-mlp-c64]
     bench.py --peer-only [--peer-fsync]
 
 The Millrace under test must serve models/ of this folder (mlp: 64 -> 10, microseconds; cnn: 3x64x64 -> 10, about a
@@ -104,10 +104,15 @@ class Millrace:
 
     name = "millrace"
 
-    def __init__(self, base, pids, key):
+    def __init__(self, base, roots, key):
         self.base = base.rstrip("/")
-        self.pids = pids
+        self.roots = roots  # by name
         self.key = key
+
+    @property
+    def pids(self):
+        """All processes, those that a database made for connections among them."""
+        return [pid for root in self.roots.values() for pid in family(root)]
 
     def url(self, model, kind):
         """Where a request of this kind goes."""
@@ -183,6 +188,8 @@ def drain(target, model):
 def measure(target, scenario, body_file):
     """One round against one target."""
     requests = scenario.requests // scenario.clients * scenario.clients
+    roots = getattr(target, "roots", {})
+    parts = {name: cpu_seconds(family(root)) for name, root in roots.items()}
     cpu, started = cpu_seconds(target.pids), time.monotonic()
     result = hey(target, scenario, requests, body_file)
     done = sum(count for code, count in result["codes"].items() if code in (200, 202))
@@ -191,6 +198,7 @@ def measure(target, scenario, body_file):
         result["rps"] = done / (time.monotonic() - started)
     spent = cpu_seconds(target.pids) - cpu
     result["cpu_us"] = spent / max(done, 1) * 1e6 if target.pids else math.nan
+    result["parts"] = {name: (cpu_seconds(family(root)) - parts[name]) / max(done, 1) * 1e6 for name, root in roots.items()}
     result["failed"] = requests - done
     if result["failed"]:
         print(f"  ! {target.name}: {done} of {requests} succeeded: {result['codes']}", file=sys.stderr)
@@ -287,6 +295,10 @@ def print_figures(name, medians):
         )
         print(line, flush=True)
     if "millrace" in medians:
+        parts = [each["parts"] for each in medians["millrace"]["rounds"]]
+        if len(parts[0]) > 1:
+            each = (f"{part} {statistics.median(p[part] for p in parts):.0f}" for part in parts[0])
+            print(f"{name:15} CPU us of  {', '.join(each)}", flush=True)
         r = ratios(medians)
         line = f"{r['rps']:8.2f}x {r['p50']:7.2f}x {r['p95']:7.2f}x {r['p99']:7.2f}x {r['cpu_us']:10.2f}x"
         print(f"{name:15} {'ratio':9} {line}", flush=True)
@@ -321,7 +333,7 @@ def options():
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--millrace", metavar="URL", help="the running Millrace, on a loopback address")
-    parser.add_argument("--pids", default="", help="its processes, comma separated; their children count too")
+    parser.add_argument("--pids", default="", help="its processes, comma separated, as 123 or name=123; their children count too")
     parser.add_argument("--key", help="an API key, where it asks for one")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", metavar="NAME", help="only scenarios whose name begins so")
@@ -355,8 +367,8 @@ def main():
             raise SystemExit(f"the peer ended at its start: are ports {API_PORT} and {REDIS_PORT} free?")
         targets = [Peer([process.pid for process in peers])]
         if chosen.millrace and not chosen.peer_only:
-            pids = [each for pid in chosen.pids.split(",") if pid for each in family(int(pid))]
-            targets.append(Millrace(chosen.millrace, pids, chosen.key))
+            named = (pid.rpartition("=") for pid in chosen.pids.split(",") if pid)
+            targets.append(Millrace(chosen.millrace, {name or "millrace": int(pid) for name, _, pid in named}, chosen.key))
 
         print(f"{'scenario':15} {'target':9} {'req/s':>9} {'p50 ms':>8} {'p95 ms':>8} {'p99 ms':>8} {'CPU us/req':>11}")
         for scenario in SCENARIOS:

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds and starts Millrace in one process, loads it and its peer in turns, and stops it again.
-#   bench/run.sh [options of bench.py, for example --only sync-mlp-c64 --table FILE.md]
+#   bench/run.sh [--distributed] [options of bench.py, for example --only sync-mlp-c64 --table FILE.md]
+# --distributed: an API, a worker, RabbitMQ and PostgreSQL instead, as make up starts them.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -14,6 +15,19 @@ mkdir -p "$root/artifacts/bench"
 if [[ $(stat --file-system --format=%T "$root/artifacts/bench") == tmpfs ]]; then
     echo "artifacts/ is on a tmpfs: figures of accepted jobs would flatter" >&2
     exit 1
+fi
+if [[ ${1:-} == --distributed ]]; then
+    shift
+    export RUN_DIR=$root/artifacts/bench/run API=1 WORKERS=1 API_PORT=7300 WORKER_PORT=7310 BROKER_PORT=7320 STORE_PORT=7330 MODELS=$root/bench/models
+    export LOGGING__LOGLEVEL__DEFAULT=Warning
+    rm -rf "$RUN_DIR"
+    trap '"$root/deploy/local/down.sh"; rm -rf "$RUN_DIR"' EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    "$root/deploy/local/up.sh"
+    pids=$(sed -nE 's/.*"name": "([^"]+)", "pid": ([0-9]+).*/\1=\2/p' "$RUN_DIR/processes.json" | paste -sd, -)
+    python3 "$root/bench/bench.py" --millrace "$url" --pids "$pids" "$@"
+    exit
 fi
 store=$(mktemp -d "$root/artifacts/bench/store.XXXXXX")
 log=$root/artifacts/bench/millrace.log

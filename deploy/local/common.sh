@@ -1,5 +1,7 @@
-# Shared by up.sh and down.sh: what runs is remembered in .run, one file for each process, with its pid and when that pid began.
-run=$PWD/.run
+# Shared by up.sh and down.sh: what runs is remembered in .run (or RUN_DIR), one file for each process, with its pid and when that pid began.
+run=${RUN_DIR:-.run}
+mkdir -p "$run"
+run=$(cd "$run" && pwd)
 mkdir -p "$run/processes"
 
 began() { # when a process began, so that a pid that the system gave to another is not taken for it
@@ -56,7 +58,7 @@ write_list() { # .run/processes.json
             read -r pid _ url < "$run/processes/$name"
             [ $first = 1 ] || echo ','
             first=0
-            printf '  {"name": "%s", "pid": %s, "url": "%s", "log": "%s"}' "$name" "$pid" "$url" ".run/$name.log"
+            printf '  {"name": "%s", "pid": %s, "url": "%s", "log": "%s"}' "$name" "$pid" "$url" "${RUN_DIR:-.run}/$name.log"
         done
         echo
         echo ']'

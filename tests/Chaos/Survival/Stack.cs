@@ -8,13 +8,18 @@ namespace Millrace.Chaos.Survival;
 /// <summary>What <c>make up</c> starts, by the list that it writes.</summary>
 internal sealed class Stack
 {
+    private static readonly string Folder = Path.Combine(Repository.Root, "artifacts", "survive");
     private readonly Dictionary<string, string> _environment;
 
     /// <param name="settings">As MILLRACE__WORKER__LEASE.</param>
     public Stack(int apis, int workers, params (string Name, string Value)[] settings)
     {
         _environment = settings.ToDictionary(s => s.Name, s => s.Value);
-        (_environment["API"], _environment["WORKERS"], _environment["MODELS"]) = (Text(apis), Text(workers), Repository.Models);
+        (_environment["API"], _environment["WORKERS"], _environment["MODELS"], _environment["RUN_DIR"]) = (Text(apis), Text(workers), Repository.Models, Folder);
+        // Beside one that somebody has up.
+        (_environment["API_PORT"], _environment["WORKER_PORT"], _environment["BROKER_PORT"], _environment["STORE_PORT"]) = ("7810", "7820", "7830", "7840");
+        if (Directory.Exists(Folder))
+            Directory.Delete(Folder, recursive: true);
     }
 
     public IReadOnlyDictionary<string, ListedProcess> Processes { get; private set; } = new Dictionary<string, ListedProcess>();
@@ -32,7 +37,7 @@ internal sealed class Stack
         if (workers is { } count)
             _environment["WORKERS"] = Text(count);
         await RunAsync("up.sh");
-        var list = await File.ReadAllTextAsync(Path.Combine(Repository.Root, ".run", "processes.json"));
+        var list = await File.ReadAllTextAsync(Path.Combine(Folder, "processes.json"));
         Processes = JsonSerializer.Deserialize<ListedProcess[]>(list, JsonSerializerOptions.Web)!.ToDictionary(p => p.Name);
     }
 
@@ -48,7 +53,7 @@ internal sealed class Stack
     }
 
     /// <summary>Removes all that the broker has stored; it must not run.</summary>
-    public static void WipeBroker() => Directory.Delete(Path.Combine(Repository.Root, ".run", "rabbitmq"), recursive: true);
+    public static void WipeBroker() => Directory.Delete(Path.Combine(Folder, "rabbitmq"), recursive: true);
 
     private async Task RunAsync(string script)
     {
