@@ -57,6 +57,7 @@ public static class ApiServiceExtensions
     public static void MapMillraceApi(this WebApplication app)
     {
         app.Services.GetRequiredService<DrainMeter>(); // it counts from the start, not from the first question
+        app.Services.GetRequiredService<SyncLane>(); // the queue for its replies is there before the first request
         app.UseMiddleware<ErrorMiddleware>();
         app.UseMiddleware<BrowserGuard>();
         app.UseRouting();

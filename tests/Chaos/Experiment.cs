@@ -58,6 +58,12 @@ public sealed class Experiment : IAsyncDisposable
         return api;
     }
 
+    public bool IsApi(MillraceProcess process)
+    {
+        lock (_apis)
+            return _apis.Contains(process.Client);
+    }
+
     /// <summary>An API that is gone is not called any more.</summary>
     public void Forget(MillraceProcess api)
     {

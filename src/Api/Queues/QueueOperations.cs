@@ -38,12 +38,12 @@ internal static class QueueOperations
         SetPausedAsync(context, jobs, queues, catalog, drain, dispatcher, time, model, paused: false);
 
     /// <summary>After a broker that lost its data: what is dispatched and has no ticket gets one now, not only when it has waited long enough to be missed.</summary>
-    public static async Task RedispatchAsync(HttpContext context, IJobStore jobs, IDispatchStore dispatch, ITicketQueue tickets, ModelCatalog catalog, TimeProvider time, string model)
+    public static async Task RedispatchAsync(HttpContext context, IJobStore jobs, IDispatchStore dispatch, ITicketQueue tickets, ModelCatalog catalog, string model)
     {
         Queries.AllowOnly(context.Request);
         await MustBeKnownAsync(context, jobs, catalog, model);
         var present = await tickets.CountAsync(model, context.RequestAborted);
-        var dispatched = (await dispatch.CountDispatchedAsync(time.GetUtcNow().AddDays(1), context.RequestAborted)).GetValueOrDefault(model);
+        var dispatched = (await dispatch.CountDispatchedAsync(TimeSpan.Zero, context.RequestAborted)).GetValueOrDefault(model);
         IReadOnlyList<RunJob> missing = dispatched > present ? await dispatch.OldestDispatchedAsync(model, dispatched - present, context.RequestAborted) : [];
         await tickets.PublishAsync(missing, CancellationToken.None);
         await JsonBody.WriteAsync(context, new RedispatchView(model, missing.Count), ApiJson.Default.RedispatchView);

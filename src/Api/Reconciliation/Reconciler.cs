@@ -57,11 +57,10 @@ internal sealed class Reconciler(
     /// <summary>More marked jobs that wait than tickets in the queue: some tickets were lost, or never sent. A surplus one does no harm.</summary>
     private async Task PublishDeficitsAsync(CancellationToken cancellation)
     {
-        var before = Time.GetUtcNow() - options.RedispatchAfter;
-        foreach (var model in (await dispatch.CountDispatchedAsync(before, cancellation)).Keys)
+        foreach (var model in (await dispatch.CountDispatchedAsync(options.RedispatchAfter, cancellation)).Keys)
         {
             var present = await tickets.CountAsync(model, cancellation); // first: a job that is claimed in between must not look like a lost ticket
-            var dispatched = (await dispatch.CountDispatchedAsync(before, cancellation)).GetValueOrDefault(model);
+            var dispatched = (await dispatch.CountDispatchedAsync(options.RedispatchAfter, cancellation)).GetValueOrDefault(model);
             if (dispatched <= present)
                 continue;
             var missing = await dispatch.OldestDispatchedAsync(model, dispatched - present, cancellation);

@@ -1,5 +1,6 @@
 using Millrace.Messages;
 using Millrace.Storage.Jobs;
+using NpgsqlTypes;
 
 namespace Millrace.Storage.Postgres;
 
@@ -26,14 +27,14 @@ public sealed class PostgresDispatchStore(PostgresDatabase database, StoreOption
         return tickets;
     }
 
-    public Task<IReadOnlyDictionary<string, int>> CountDispatchedAsync(DateTimeOffset before, CancellationToken cancellation)
+    public Task<IReadOnlyDictionary<string, int>> CountDispatchedAsync(TimeSpan longAgo, CancellationToken cancellation)
     {
         const string sql = """
-            SELECT model, count(*)::int FROM jobs j WHERE state = 0 AND dispatched_at IS NOT NULL AND dispatched_at <= $1
+            SELECT model, count(*)::int FROM jobs j WHERE state = 0 AND dispatched_at IS NOT NULL AND dispatched_at <= store_now() - $1
                 AND NOT EXISTS (SELECT 1 FROM paused_models p WHERE p.model = j.model) GROUP BY model
             """;
         return database.ReadAsync<IReadOnlyDictionary<string, int>>(async session =>
-            (await session.QueryAsync(sql, row => (row.GetString(0), row.GetInt32(1)), before.UtcDateTime)).ToDictionary(), cancellation);
+            (await session.QueryAsync(sql, row => (row.GetString(0), row.GetInt32(1)), Columns.Typed(NpgsqlDbType.Interval, longAgo))).ToDictionary(), cancellation);
     }
 
     public Task<IReadOnlyList<RunJob>> OldestDispatchedAsync(string model, int atMost, CancellationToken cancellation)

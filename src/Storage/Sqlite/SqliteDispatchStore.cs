@@ -13,7 +13,7 @@ public sealed class SqliteDispatchStore(SqliteDatabase database, StoreOptions op
         return database.WriteAsync(session => Refill(session, atMost), cancellation);
     }
 
-    public Task<IReadOnlyDictionary<string, int>> CountDispatchedAsync(DateTimeOffset before, CancellationToken cancellation)
+    public Task<IReadOnlyDictionary<string, int>> CountDispatchedAsync(TimeSpan longAgo, CancellationToken cancellation)
     {
         const string sql = """
             SELECT model, COUNT(*) FROM jobs WHERE state = 0 AND dispatched_at IS NOT NULL AND dispatched_at <= $before
@@ -22,7 +22,7 @@ public sealed class SqliteDispatchStore(SqliteDatabase database, StoreOptions op
         return Task.FromResult(database.Read(session =>
         {
             var counts = new Dictionary<string, int>();
-            using var rows = session.Query(sql, ("$before", Columns.Micros(before)));
+            using var rows = session.Query(sql, ("$before", Now() - Columns.Micros(longAgo)));
             while (rows.Read())
                 counts.Add(rows.GetString(0), rows.GetInt32(1));
             return (IReadOnlyDictionary<string, int>)counts;

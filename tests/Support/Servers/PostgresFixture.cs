@@ -22,11 +22,9 @@ public sealed class PostgresFixture : IAsyncLifetime
             Url = url;
             return;
         }
-        if (await Docker.IsThereAsync())
+        if (await Docker.TryAsync(new PostgreSqlBuilder("postgres:17").Build) is { } container)
         {
-            var container = new PostgreSqlBuilder("postgres:17").Build();
             _owned = container;
-            await container.StartAsync();
             Url = $"postgres://postgres:postgres@{container.Hostname}:{container.GetMappedPublicPort(5432)}/postgres";
             return;
         }
@@ -44,8 +42,29 @@ public sealed class PostgresFixture : IAsyncLifetime
 
 internal static class Docker
 {
+    /// <summary>A started container; null where there is no Docker, or none that can get the image: then the installed packages serve.</summary>
+    public static async Task<T?> TryAsync<T>(Func<T> build) where T : class, DotNet.Testcontainers.Containers.IContainer
+    {
+        if (!await IsThereAsync())
+            return null;
+        T? container = null;
+        try
+        {
+            container = build();
+            await container.StartAsync();
+            return container;
+        }
+        catch (Exception error) // of whatever kind: without a registry, an image, a network
+        {
+            await Console.Error.WriteLineAsync($"Docker answers, but gives no server ({error.Message}); taking the installed package.");
+            if (container is not null)
+                await container.DisposeAsync();
+            return null;
+        }
+    }
+
     /// <summary>An installed client proves nothing: the daemon must answer.</summary>
-    public static async Task<bool> IsThereAsync()
+    private static async Task<bool> IsThereAsync()
     {
         const string path = "/var/run/docker.sock";
         using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);

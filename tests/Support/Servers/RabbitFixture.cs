@@ -18,11 +18,9 @@ public sealed class RabbitFixture : IAsyncLifetime
             Url = url;
             return;
         }
-        if (await Docker.IsThereAsync())
+        if (await Docker.TryAsync(new RabbitMqBuilder("rabbitmq:4").Build) is { } container)
         {
-            var container = new RabbitMqBuilder("rabbitmq:4").Build();
             _owned = container;
-            await container.StartAsync();
             Url = container.GetConnectionString();
             return;
         }
