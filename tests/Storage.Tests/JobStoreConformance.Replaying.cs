@@ -169,6 +169,10 @@ public abstract partial class JobStoreConformance
         Assert.Equal(14, await StepAsync()); // but not what was missed for long
         await PassAsync(TimeSpan.FromMilliseconds(100));
         Assert.Equal(replay.Id, Assert.Single(await Store.Replays.DueBulksAsync(Cancellation)).Id);
+        Assert.NotNull(await Store.Replays.CancelBulkAsync("a", replay.Id, Cancellation));
+        await PassAsync(TimeSpan.FromDays(2));
+        await PurgeAsync(TimeSpan.FromMinutes(1));
+        Assert.Null(await Store.Replays.ReadBulkAsync("a", replay.Id, Cancellation));
     }
 
     [Fact]

@@ -31,22 +31,46 @@ internal static class QueueOperations
 {
     private const int SmallBatch = 500;
 
-    public static Task PauseAsync(HttpContext context, IJobStore jobs, IQueueStore queues, ModelCatalog catalog, DrainMeter drain, Dispatcher dispatcher, TimeProvider time, string model) =>
-        SetPausedAsync(context, jobs, queues, catalog, drain, dispatcher, time, model, paused: true);
+    public static async Task PauseAsync(HttpContext context, IJobStore jobs, IQueueStore queues, ModelCatalog catalog, DrainMeter drain, TimeProvider time, string model)
+    {
+        Queries.AllowOnly(context.Request);
+        var depth = await MustBeKnownAsync(context, jobs, catalog, model);
+        await queues.SetPausedAsync(model, true, context.RequestAborted);
+        await JsonBody.WriteAsync(context, QueueEndpoints.View(model, depth, drain, time, paused: true), ApiJson.Default.QueueView);
+    }
 
-    public static Task ResumeAsync(HttpContext context, IJobStore jobs, IQueueStore queues, ModelCatalog catalog, DrainMeter drain, Dispatcher dispatcher, TimeProvider time, string model) =>
-        SetPausedAsync(context, jobs, queues, catalog, drain, dispatcher, time, model, paused: false);
+    /// <summary>Tickets that workers dropped in the pause are published again at once.</summary>
+    public static async Task ResumeAsync(
+        HttpContext context, IJobStore jobs, IQueueStore queues, IDispatchStore dispatch, ITicketQueue tickets, ModelCatalog catalog, DrainMeter drain, Dispatcher dispatcher,
+        TimeProvider time, string model)
+    {
+        Queries.AllowOnly(context.Request);
+        var depth = await MustBeKnownAsync(context, jobs, catalog, model);
+        await queues.SetPausedAsync(model, false, context.RequestAborted);
+        dispatcher.Wake();
+        try { await PublishMissingAsync(dispatch, tickets, model, CancellationToken.None); }
+        catch (BrokerUnavailableException) { } // the reconciler does it when the broker is back
+        await JsonBody.WriteAsync(context, QueueEndpoints.View(model, depth, drain, time, paused: false), ApiJson.Default.QueueView);
+    }
 
     /// <summary>After a broker that lost its data: what is dispatched and has no ticket gets one now, not only when it has waited long enough to be missed.</summary>
     public static async Task RedispatchAsync(HttpContext context, IJobStore jobs, IDispatchStore dispatch, ITicketQueue tickets, ModelCatalog catalog, string model)
     {
         Queries.AllowOnly(context.Request);
         await MustBeKnownAsync(context, jobs, catalog, model);
-        var present = await tickets.CountAsync(model, context.RequestAborted);
-        var dispatched = (await dispatch.CountDispatchedAsync(TimeSpan.Zero, context.RequestAborted)).GetValueOrDefault(model);
-        IReadOnlyList<RunJob> missing = dispatched > present ? await dispatch.OldestDispatchedAsync(model, dispatched - present, context.RequestAborted) : [];
+        var published = await PublishMissingAsync(dispatch, tickets, model, context.RequestAborted);
+        await JsonBody.WriteAsync(context, new RedispatchView(model, published), ApiJson.Default.RedispatchView);
+    }
+
+    private static async Task<int> PublishMissingAsync(IDispatchStore dispatch, ITicketQueue tickets, string model, CancellationToken cancellation)
+    {
+        var present = await tickets.CountAsync(model, cancellation);
+        var dispatched = (await dispatch.CountDispatchedAsync(TimeSpan.Zero, cancellation)).GetValueOrDefault(model);
+        if (dispatched <= present)
+            return 0;
+        var missing = await dispatch.OldestDispatchedAsync(model, dispatched - present, cancellation);
         await tickets.PublishAsync(missing, CancellationToken.None);
-        await JsonBody.WriteAsync(context, new RedispatchView(model, missing.Count), ApiJson.Default.RedispatchView);
+        return missing.Count;
     }
 
     /// <summary>Cancels what was accepted before now and has not started; what runs goes on.</summary>
@@ -68,16 +92,6 @@ internal static class QueueOperations
         await JsonBody.WriteAsync(context, new PurgeView(model, dryRun, dryRun ? matched : Math.Max(matched, canceled), canceled), ApiJson.Default.PurgeView);
     }
 
-    private static async Task SetPausedAsync(
-        HttpContext context, IJobStore jobs, IQueueStore queues, ModelCatalog catalog, DrainMeter drain, Dispatcher dispatcher, TimeProvider time, string model, bool paused)
-    {
-        Queries.AllowOnly(context.Request);
-        var depth = await MustBeKnownAsync(context, jobs, catalog, model);
-        await queues.SetPausedAsync(model, paused, context.RequestAborted);
-        dispatcher.Wake();
-        await JsonBody.WriteAsync(context, QueueEndpoints.View(model, depth, drain, time, paused), ApiJson.Default.QueueView);
-    }
-
     private static async Task<QueueDepth?> MustBeKnownAsync(HttpContext context, IJobStore jobs, ModelCatalog catalog, string model)
     {
         var depth = await jobs.ReadQueuesAsync(model, context.RequestAborted) is [var only] ? only : null;
@@ -93,6 +107,7 @@ internal static class QueueOperations
             if (json.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.EnumerateObject().ToArray() is [{ Name: "dry_run", Value.ValueKind: JsonValueKind.True or JsonValueKind.False } only])
                 return only.Value.GetBoolean();
         }
+        catch (InvalidOperationException) { } // a name that is no text is not dry_run
         catch (JsonException error) { throw new RefusedException(ErrorCode.InvalidJson, $"The body is not valid JSON: {error.Message} {right}"); }
         throw new RefusedException(new Refusal(ErrorCode.InvalidRequest, right) { Errors = [new FieldError("/dry_run", "must be given, and be true or false")] });
     }

@@ -22,26 +22,29 @@ internal static class ReplayJob
         using var body = await RequestBody.ReadAsync(context, options.MaxBodyBytes);
         var request = ReplayReader.ReadOne(body.Bytes);
         var source = JobIds.Parse(id);
-        var job = await jobs.ReadAsync(context.Tenant(), source, context.RequestAborted) ?? throw JobIds.Unknown();
+        var key = Idempotency.Of(context.Request, body.Bytes.Span);
+        var job = await jobs.ReadAsync(context.Tenant(), source, context.RequestAborted);
+        if (job is null && key is null)
+            throw JobIds.Unknown();
         var (traceParent, traceState) = TraceContext.Of(context.Request);
         var outcome = await replays.ReplayAsync(context.Tenant(), source, new ReplaySettings
         {
-            ModelVersion = Version(catalog, job, request),
+            ModelVersion = job is null ? "" : Version(catalog, job, request), // deleted: only what its key made before can be answered
             OverrideVersion = request.ModelVersion is not null,
             Priority = request.Priority,
             Timeout = request.Timeout is { } timeout ? TimeSpan.FromSeconds(timeout) : null,
             ExpiresIn = request.ExpiresIn is { } expiry ? TimeSpan.FromSeconds(expiry) : null,
             TraceParent = traceParent,
             TraceState = traceState,
-            Key = Idempotency.Of(context.Request, body.Bytes.Span),
+            Key = key,
         }, context.RequestAborted);
         switch (outcome)
         {
             case ReplayOutcome.Made(var made): await submission.AnswerAsync(context, made); return;
             case ReplayOutcome.Unknown: throw JobIds.Unknown();
-            case ReplayOutcome.NotFinal: throw new RefusedException(ErrorCode.JobNotFinished, $"Only a job that has ended can be replayed; it is {JobView.Name(job.State)}.");
+            case ReplayOutcome.NotFinal: throw new RefusedException(ErrorCode.JobNotFinished, $"Only a job that has ended can be replayed; it is {JobView.Name(job!.State)}.");
             case ReplayOutcome.InputExpired:
-                throw new RefusedException(ErrorCode.InputExpired, $"The input was kept until {job.ResultExpiresAt?.UtcDateTime:yyyy-MM-ddTHH:mm:ssZ} (result_ttl); send the job again.");
+                throw new RefusedException(ErrorCode.InputExpired, $"The input was kept until {job!.ResultExpiresAt?.UtcDateTime:yyyy-MM-ddTHH:mm:ssZ} (result_ttl); send the job again.");
             case var unknown: throw new UnreachableException($"No answer for {unknown}");
         }
     }

@@ -65,20 +65,33 @@ internal sealed class ReplayReader
             return new ReplayRequest();
         using var json = Parse(body);
         var reader = new ReplayReader();
-        var request = reader.Overrides(json.RootElement, "");
-        reader.ThrowIfFaulty();
-        return request;
+        try
+        {
+            var request = reader.Overrides(json.RootElement, "");
+            reader.ThrowIfFaulty();
+            return request;
+        }
+        catch (InvalidOperationException) { throw NotUnicode(); }
     }
 
     /// <exception cref="RefusedException">400.</exception>
     public static (BulkReplayRequest Request, JobFilter Filter) ReadBulk(ReadOnlyMemory<byte> body, string tenant)
     {
         using var json = Parse(body);
+        try { return ReadBulk(json.RootElement, tenant); }
+        catch (InvalidOperationException) { throw NotUnicode(); }
+    }
+
+    /// <summary>The parser passes an escaped half of a pair; reading it as text fails.</summary>
+    private static RefusedException NotUnicode() => new(ErrorCode.InvalidJson, "The body has a string that is not valid Unicode.");
+
+    private static (BulkReplayRequest Request, JobFilter Filter) ReadBulk(JsonElement json, string tenant)
+    {
         var reader = new ReplayReader();
         var request = new BulkReplayRequest { Filter = new BulkReplayFilter(), DryRun = false };
         var filter = new JobFilter { Tenant = tenant, Limit = 0 };
         var seen = new HashSet<string>();
-        foreach (var member in reader.Members(json.RootElement, "", seen))
+        foreach (var member in reader.Members(json, "", seen))
         {
             var value = member.Value;
             switch (member.Name)
@@ -155,7 +168,7 @@ internal sealed class ReplayReader
                 default: Add(pointer, "is not a filter; state, model, priority, created_after, created_before, fingerprint, replay_of and metadata are"); break;
             }
         }
-        if (seen.Count == 0)
+        if (seen.Count == 0 || (seen.SetEquals(["metadata"]) && filter.Metadata.Count == 0 && _errors.Count == 0))
             Add("/filter", "names nothing; a replay of everything is hardly meant");
         return filter.States.Count > 0 ? filter : filter with { States = [JobState.Failed] };
     }

@@ -11,12 +11,14 @@ internal sealed class ReplayRunner(IReplayStore store, ModelCatalog catalog, Tic
     : PassLoop(TimeSpan.FromMilliseconds(250), time, logger)
 {
     private const int SmallBatch = 100;
+    private const int LargeBatch = 1000;
 
     public override async Task RunOnceAsync(CancellationToken cancellation)
     {
         foreach (var replay in await store.DueBulksAsync(cancellation))
         {
-            foreach (var ticket in await store.StepBulkAsync(replay.Id, Newest, SmallBatch, cancellation))
+            var atMost = Math.Clamp((int)(replay.RatePerSecond ?? 0) / 2, SmallBatch, LargeBatch); // half a second's worth, in a pass of a quarter
+            foreach (var ticket in await store.StepBulkAsync(replay.Id, Newest, atMost, cancellation))
                 tickets.Post(ticket);
             dispatcher.NoteBacklog(); // what did not fit into the window
             if (replay.RatePerSecond is null)

@@ -13,12 +13,19 @@ public sealed class PostgresQueueStore(PostgresDatabase database) : IQueueStore
         paused ? "INSERT INTO paused_models (model) VALUES ($1) ON CONFLICT DO NOTHING" : "DELETE FROM paused_models WHERE model = $1", model), cancellation);
 
     public Task<long> CountQueuedAsync(string model, CancellationToken cancellation) => database.ReadAsync(async session =>
-        (long)(await session.ScalarAsync("SELECT count(*) FROM jobs WHERE model = $1 AND state = 0", model))!, cancellation);
+        (long)(await session.ScalarAsync("""
+            SELECT (SELECT count(*) FROM jobs WHERE model = $1 AND state = 0 AND dispatched_at IS NOT NULL)
+                + (SELECT count(*) FROM jobs WHERE model = $1 AND state = 0 AND dispatched_at IS NULL)
+            """, model))!, cancellation);
 
     public Task<IReadOnlyList<JobId>> CancelQueuedAsync(string model, DateTimeOffset before, int atMost, CancellationToken cancellation)
     {
         const string sql = """
-            WITH found AS MATERIALIZED (SELECT id FROM jobs WHERE model = $1 AND state = 0 AND created_at < $2 ORDER BY created_at, id LIMIT $3 FOR UPDATE SKIP LOCKED)
+            WITH oldest AS MATERIALIZED (SELECT id FROM (
+                    SELECT id, created_at FROM jobs WHERE model = $1 AND state = 0 AND dispatched_at IS NOT NULL AND created_at < $2
+                    UNION ALL SELECT id, created_at FROM jobs WHERE model = $1 AND state = 0 AND dispatched_at IS NULL AND created_at < $2) AS waiting
+                    ORDER BY created_at, id LIMIT $3),
+                found AS MATERIALIZED (SELECT jobs.id FROM jobs JOIN oldest ON oldest.id = jobs.id WHERE state = 0 ORDER BY jobs.id FOR UPDATE OF jobs SKIP LOCKED)
             UPDATE jobs SET state = 4, fence = fence + 1, version = version + 1, finished_at = store_now(), lease_until = NULL,
                 error = json_build_object('Code', 'canceled_by_operator', 'Message', 'The job was canceled.', 'Attempt', attempt, 'Retryable', false)::text,
                 result_expires_at = store_now() + result_ttl, purge_at = store_now() + result_ttl

@@ -49,7 +49,7 @@ public sealed class PostgresRepairStore(PostgresDatabase database) : IRepairStor
     {
         const string anything = """
             SELECT EXISTS (SELECT 1 FROM jobs WHERE purge_at <= store_now()) OR EXISTS (SELECT 1 FROM idempotency_keys WHERE created_at < store_now() - $1)
-                OR EXISTS (SELECT 1 FROM dead_letters WHERE at < store_now() - $2)
+                OR EXISTS (SELECT 1 FROM dead_letters WHERE at < store_now() - $2) OR EXISTS (SELECT 1 FROM replays WHERE finished_at < store_now() - $3)
             """;
         const string keys = """
             DELETE FROM idempotency_keys WHERE (tenant, scope, key) IN (SELECT tenant, scope, key FROM idempotency_keys k WHERE created_at < store_now() - $1
@@ -65,12 +65,17 @@ public sealed class PostgresRepairStore(PostgresDatabase database) : IRepairStor
                 kept AS (UPDATE jobs SET purge_at = due.until FROM due WHERE jobs.id = due.id AND NOT due.gone)
             SELECT count(*)::int FROM due
             """;
+        const string replays = """
+            WITH old AS (DELETE FROM replays WHERE finished_at < store_now() - $1 RETURNING id) DELETE FROM replay_items WHERE replay_id IN (SELECT id FROM old)
+            """;
+        var keepReplays = keepRows > KeepKeys ? keepRows : KeepKeys; // as long as jobs, and as their keys
         return database.WriteAsync(async session =>
         {
             var keep = Columns.Typed(NpgsqlDbType.Interval, KeepKeys);
-            if (await session.ScalarAsync(anything, keep, Columns.Typed(NpgsqlDbType.Interval, KeepLetters)) is not true)
+            if (await session.ScalarAsync(anything, keep, Columns.Typed(NpgsqlDbType.Interval, KeepLetters), Columns.Typed(NpgsqlDbType.Interval, keepReplays)) is not true)
                 return 0; // an idle system writes nothing
             await session.ExecuteAsync(keys, keep.Clone(), atMost);
+            await session.ExecuteAsync(replays, Columns.Typed(NpgsqlDbType.Interval, keepReplays));
             await session.ExecuteAsync("DELETE FROM dead_letters WHERE at < store_now() - $1", Columns.Typed(NpgsqlDbType.Interval, KeepLetters));
             return (int)(await session.ScalarAsync(sql, Columns.Typed(NpgsqlDbType.Interval, keepRows), atMost))!;
         }, cancellation);

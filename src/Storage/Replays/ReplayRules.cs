@@ -46,9 +46,9 @@ internal static class ReplayRules
             return (atMost, now);
         if (pacedAt is not { } since)
             return (1, now);
-        var most = Math.Min(atMost, Math.Max(1, (int)perSecond));
-        var due = Math.Floor(((now - since).TotalSeconds * perSecond) + 1e-6);
-        return due >= most ? (most, now) : ((int)due, since.AddSeconds(due / perSecond));
+        var due = Math.Min((now - since).TotalSeconds * perSecond, Math.Max(1, perSecond));
+        var count = Math.Min(atMost, (int)(due + 1e-6));
+        return (count, now.AddSeconds(-Math.Max(0, due - count) / perSecond)); // the fraction that is left over counts next time
     }
 
     private static string Hash(IEnumerable<JobId> ids)

@@ -19,7 +19,10 @@ public sealed class SqliteQueueStore(SqliteDatabase database, TimeProvider time)
         paused ? "INSERT OR IGNORE INTO paused_models (model) VALUES ($model)" : "DELETE FROM paused_models WHERE model = $model", ("$model", model)), cancellation);
 
     public Task<long> CountQueuedAsync(string model, CancellationToken cancellation) => Task.FromResult(database.Read(session =>
-        (long)session.Scalar("SELECT COUNT(*) FROM jobs WHERE model = $model AND state = 0", ("$model", model))!));
+        (long)session.Scalar("""
+            SELECT (SELECT COUNT(*) FROM jobs WHERE model = $model AND state = 0 AND dispatched_at IS NOT NULL)
+                + (SELECT COUNT(*) FROM jobs WHERE model = $model AND state = 0 AND dispatched_at IS NULL)
+            """, ("$model", model))!));
 
     public Task<IReadOnlyList<JobId>> CancelQueuedAsync(string model, DateTimeOffset before, int atMost, CancellationToken cancellation)
     {
@@ -27,7 +30,10 @@ public sealed class SqliteQueueStore(SqliteDatabase database, TimeProvider time)
             UPDATE jobs SET state = 4, fence = fence + 1, version = version + 1, finished_at = $now, lease_until = NULL,
                 error = json_object('Code', 'canceled_by_operator', 'Message', 'The job was canceled.', 'Attempt', attempt, 'Retryable', json('false')),
                 result_expires_at = $now + result_ttl, purge_at = $now + result_ttl
-            WHERE state = 0 AND id IN (SELECT id FROM jobs WHERE model = $model AND state = 0 AND created_at < $before ORDER BY created_at, id LIMIT $most)
+            WHERE state = 0 AND id IN (SELECT id FROM (
+                SELECT id, created_at FROM jobs WHERE model = $model AND state = 0 AND dispatched_at IS NOT NULL AND created_at < $before
+                UNION ALL SELECT id, created_at FROM jobs WHERE model = $model AND state = 0 AND dispatched_at IS NULL AND created_at < $before)
+                ORDER BY created_at, id LIMIT $most)
             RETURNING id
             """;
         return database.WriteAsync(session =>

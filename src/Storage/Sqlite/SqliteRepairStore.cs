@@ -55,9 +55,9 @@ public sealed class SqliteRepairStore(SqliteDatabase database, TimeProvider time
         const string due = "SELECT id, finished_at FROM jobs WHERE purge_at <= $now AND state >= 2 ORDER BY purge_at LIMIT $most";
         const string anything = """
             SELECT EXISTS (SELECT 1 FROM jobs WHERE purge_at <= $now) OR EXISTS (SELECT 1 FROM idempotency_keys WHERE created_at < $keys)
-                OR EXISTS (SELECT 1 FROM dead_letters WHERE at < $letters)
+                OR EXISTS (SELECT 1 FROM dead_letters WHERE at < $letters) OR EXISTS (SELECT 1 FROM replays WHERE finished_at < $replays)
             """;
-        if (database.Read(s => s.Scalar(anything, ("$now", Now()), ("$keys", Now() - Columns.Micros(KeepKeys)), ("$letters", Now() - Columns.Micros(KeepLetters)))) is not 1L)
+        if (database.Read(s => s.Scalar(anything, ("$now", Now()), ("$keys", Now() - Columns.Micros(KeepKeys)), ("$letters", Now() - Columns.Micros(KeepLetters)), ("$replays", Now() - Columns.Micros(KeepReplays(keepRows))))) is not 1L)
             return Task.FromResult(0); // an idle system writes nothing
         return database.WriteAsync(session =>
         {
@@ -74,10 +74,15 @@ public sealed class SqliteRepairStore(SqliteDatabase database, TimeProvider time
                 DELETE FROM idempotency_keys WHERE created_at < $before
                     AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.id = idempotency_keys.job_id AND jobs.state < 2)
                 """, ("$before", now - Columns.Micros(KeepKeys)));
+            session.Execute("DELETE FROM replay_items WHERE replay_id IN (SELECT id FROM replays WHERE finished_at < $before)", ("$before", now - Columns.Micros(KeepReplays(keepRows))));
+            session.Execute("DELETE FROM replays WHERE finished_at < $before", ("$before", now - Columns.Micros(KeepReplays(keepRows))));
             session.Execute("DELETE FROM dead_letters WHERE at < $before", ("$before", now - Columns.Micros(KeepLetters)));
             return jobs.Count;
         }, cancellation);
     }
+
+    /// <summary>As long as jobs, and as their keys.</summary>
+    private static TimeSpan KeepReplays(TimeSpan keepRows) => keepRows > KeepKeys ? keepRows : KeepKeys;
 
     /// <summary>Removes a job's row and all that hangs on it, but for its key: that is kept for its own time.</summary>
     internal static void DeleteJob(SqliteSession session, byte[] id)

@@ -24,7 +24,7 @@ public sealed class SqliteReplayStore(SqliteDatabase database, SqliteInsert inse
             SELECT g.fingerprint, g.count, g.first_seen, g.last_seen, j.id, j.model, j.model_version, j.error FROM (
                 SELECT * FROM (SELECT fingerprint, COUNT(*) AS count, MIN(finished_at) AS first_seen, MAX(finished_at) AS last_seen FROM jobs WHERE {where} GROUP BY fingerprint)
                 {page} ORDER BY last_seen DESC, fingerprint LIMIT $limit) AS g
-            JOIN jobs j ON j.id = (SELECT e.id FROM jobs e WHERE e.tenant = $tenant AND e.state = 3 AND e.fingerprint = g.fingerprint AND e.finished_at = g.last_seen ORDER BY e.id DESC LIMIT 1)
+            JOIN jobs j ON j.id = (SELECT id FROM jobs WHERE {where} AND fingerprint = g.fingerprint AND finished_at = g.last_seen ORDER BY id DESC LIMIT 1)
             ORDER BY g.last_seen DESC, g.fingerprint
             """;
         return Task.FromResult(database.Read(session =>

@@ -135,6 +135,7 @@ public sealed class ReplayTests(ServerFixture fixture)
     [Theory]
     [InlineData("""{"dry_run": true}""", "/filter")]
     [InlineData("""{"dry_run": true, "filter": {}}""", "/filter")]
+    [InlineData("""{"dry_run": true, "filter": {"metadata": {}}}""", "/filter")]
     [InlineData("""{"dry_run": "yes", "filter": {"model": "bad"}}""", "/dry_run")]
     [InlineData("""{"dry_run": true, "filter": {"modle": "bad"}}""", "/filter/modle")]
     [InlineData("""{"dry_run": true, "filter": {"state": "broken"}}""", "/filter/state")]
@@ -145,6 +146,11 @@ public sealed class ReplayTests(ServerFixture fixture)
     [InlineData("""{"dry_run": true, "dry_run": true, "filter": {"model": "bad"}}""", "/dry_run")]
     public async Task Given_a_bad_order_When_sent_Then_400_points_to_the_fault(string body, string pointer) =>
         Assert.Contains(pointer, (await _client.PostAsync("/v1/replays", body)).MustBe(400, "invalid_request").Json["errors"]!.AsArray().Select(e => (string)e!["pointer"]!));
+
+    [Theory]
+    [InlineData("/v1/replays", """{"\ud800": 1}""")]
+    [InlineData("/v1/replays", """{"dry_run": true, "filter": {"model": "\ud800"}}""")]
+    public async Task Given_text_that_is_no_Unicode_When_sent_Then_400(string path, string body) => (await _client.PostAsync(path, body)).MustBe(400, "invalid_json");
 
     private async Task<string> FailAsync(string group)
     {
