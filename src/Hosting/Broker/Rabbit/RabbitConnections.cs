@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
+using RabbitMQ.Client;
 
 namespace Millrace.Hosting.Broker.Rabbit;
 
@@ -14,7 +15,7 @@ internal sealed class RabbitConnections(BrokerOptions options, TimeProvider time
 
     public IReadOnlyList<(string Name, TimeSpan? Silence)> Consumers => _consumers.Keys.Select(c => (c.Name, c.Silence)).ToArray();
 
-    public RabbitPublisher Publisher(bool confirms) => new(_publishing, options, confirms);
+    public RabbitPublisher Publisher(bool confirms, Action<IReadOnlyBasicProperties>? returned = null) => new(_publishing, options, confirms, returned);
 
     public RabbitConsumer Consume(Consumption what, TimeProvider clock, ILogger to)
     {

@@ -21,7 +21,8 @@ internal sealed class RabbitInference : IInferenceQueue, IAsyncDisposable
 
     public RabbitInference(RabbitConnections connections, Topology topology, BrokerOptions options, TimeProvider time, ILogger<RabbitInference> logger)
     {
-        (_topology, _options, _logger, _publisher) = (topology, options, logger, connections.Publisher(confirms: true));
+        (_topology, _options, _logger) = (topology, options, logger);
+        _publisher = connections.Publisher(confirms: false, NoteReturned); // the reply is the confirm
         _replies = connections.Consume(new Consumption
         {
             Name = "replies",
@@ -42,10 +43,7 @@ internal sealed class RabbitInference : IInferenceQueue, IAsyncDisposable
         _waiting[id] = waiting;
         try
         {
-            var publish = PublishAsync(pack, id, body, cancellation);
-            var first = await Task.WhenAny(publish, waiting.Reply.Task); // the reply may well come before the confirm
-            if (first == publish)
-                await publish;
+            await PublishAsync(pack, id, body, cancellation);
             return await waiting.Reply.Task.WaitAsync(cancellation);
         }
         finally { _waiting.TryRemove(id, out _); }
@@ -89,6 +87,15 @@ internal sealed class RabbitInference : IInferenceQueue, IAsyncDisposable
             return queue.Result;
         try { return await queue.WaitAsync(_options.PublishTimeout, cancellation); }
         catch (TimeoutException error) { throw new BrokerUnavailableException("There is no connection to the broker for replies.", error); }
+    }
+
+    /// <summary>Its queue was deleted; the next pack declares it again.</summary>
+    private void NoteReturned(IReadOnlyBasicProperties properties)
+    {
+        if (properties.CorrelationId is not { } id || !_waiting.TryGetValue(id, out var waiting))
+            return;
+        _declared.TryRemove(waiting.Pack.Model, out _);
+        waiting.Reply.TrySetException(new BrokerUnavailableException($"There is no queue for requests to {waiting.Pack.Model}."));
     }
 
     private void NoteAttached(string? queue)

@@ -3,7 +3,8 @@ using RabbitMQ.Client;
 namespace Millrace.Hosting.Broker.Rabbit;
 
 /// <summary>A channel to publish on, made again when it is lost. With confirms, a publish returns when the broker has the message.</summary>
-internal sealed class RabbitPublisher(RabbitLink link, BrokerOptions options, bool confirms) : IAsyncDisposable
+/// <param name="returned">Without confirms: hears of a mandatory message that fits no queue.</param>
+internal sealed class RabbitPublisher(RabbitLink link, BrokerOptions options, bool confirms, Action<IReadOnlyBasicProperties>? returned = null) : IAsyncDisposable
 {
     private readonly SemaphoreSlim _gate = new(1, 1);
     private volatile IChannel? _channel;
@@ -60,6 +61,8 @@ internal sealed class RabbitPublisher(RabbitLink link, BrokerOptions options, bo
             var connection = await link.ConnectAsync(cancellation);
             _channel = await connection.CreateChannelAsync(
                 new CreateChannelOptions(confirms, confirms, outstandingPublisherConfirmationsRateLimiter: null), cancellation);
+            if (returned is not null)
+                _channel.BasicReturnAsync += (_, message) => { returned(message.BasicProperties); return Task.CompletedTask; };
             Generation++;
             return _channel;
         }
