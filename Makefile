@@ -11,7 +11,7 @@ export DOTNET_NOLOGO := 1
 BUILD = dotnet build --configuration Release --nologo --verbosity quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down logs survive soak bugs build test format sdk deps bench clean
+.PHONY: help run up down logs survive soak chaos bugs build test format sdk deps bench clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
@@ -61,6 +61,10 @@ survive: deps ## Kill every process in turn under load, and count: make survive 
 soak: deps ## 200,000 jobs: messages for each, and the memory of all processes
 	@$(BUILD) tests/Chaos
 	@artifacts/bin/Chaos/release/Millrace.Chaos soak $(ARGS)
+
+chaos: deps ## The crash matrix many times, and docs/chaos-report.md: make chaos [ARGS="--repeat 10"]
+	@$(BUILD) Millrace.slnx
+	@artifacts/bin/Chaos/release/Millrace.Chaos chaos $(ARGS)
 
 bugs: deps ## Build in one bug at a time and see that a test finds it
 	@tests/Chaos/bugs.sh $(ARGS)

@@ -4,8 +4,8 @@
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 passed=0 failed=0 skipped=0 status=0
-out=$(mktemp)
-trap 'rm -f "$out"' EXIT
+out=$(mktemp) red=$(mktemp)
+trap 'rm -f "$out" "$red"' EXIT
 for project in tests/*.Tests; do
     name=$(basename "$project")
     echo "== $name"
@@ -18,11 +18,16 @@ for project in tests/*.Tests; do
         total=1 errors=1 bad=0 skip=0 notrun=0
     fi
     [ "$((errors + bad))" -eq 0 ] || status=1
+    grep -A3 '\[FAIL\]$' "$out" >> "$red" || true
     passed=$((passed + total - errors - bad - skip - notrun)) failed=$((failed + errors + bad)) skipped=$((skipped + skip))
     total=
 done
 lines=$(grep -rhoE '\[Conformance\(([0-9, ]+)\)\]' tests --include='*.cs' | grep -oE '[0-9]+' | sort -un | wc -l)
 echo "protocol checklist (docs/conformance.md): $lines of 80 lines have a test"
+if [ -s "$red" ]; then
+    echo "Failed, with the beginning of each message:"
+    cat "$red"
+fi
 if [ "$skipped" -gt 0 ]; then echo "$passed passed, $failed failed, $skipped skipped"; else echo "$passed passed, $failed failed"; fi
 [ "$passed" -gt 0 ] || status=1
 exit "$status"

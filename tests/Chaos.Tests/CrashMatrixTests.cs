@@ -199,6 +199,7 @@ public sealed class CrashMatrixTests(PostgresFixture postgres, RabbitFixture rab
         foreach (var dead in experiment.Cluster.Processes.Where(p => p.HasExited))
             experiment.Forget(dead);
         var (counts, violations) = await experiment.JudgeAsync();
+        await new Report.Record(TestContext.Current.Test!.TestDisplayName.Split('.')[^1].Replace('_', ' '), counts, violations).AppendAsync();
         Assert.True(violations.Count == 0, string.Join('\n', violations.Take(20)));
         Assert.True(counts is { Accepted: > 0, Lost: 0, Unexpected: 0, Duplicated: 0 }, counts.ToString());
     }
