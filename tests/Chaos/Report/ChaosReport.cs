@@ -70,7 +70,7 @@ internal static class ChaosReport
             var rows = group.ToArray();
             text.Append(CultureInfo.InvariantCulture, $"| {group.Key} | {rows.Length} | {rows.Count(r => r.Violations.Count > 0)} | {rows.Sum(r => r.Counts.Accepted)} | {rows.Sum(r => r.Counts.Lost)} | {rows.Sum(r => r.Counts.Recovered)} | {rows.Sum(r => r.Counts.Unexpected)} | {rows.Sum(r => r.Counts.Duplicated)} | {rows.Sum(r => r.Counts.ExtraRuns)} | {3.0 / Math.Max(1, rows.Length):0.###} |\n");
         }
-        text.Append("\n*Recovered*: no answer came, and the repeat with the same key found it stored. Executions do repeat after a death, and only one has a visible result.\n\n## Violations\n\n");
+        text.Append("\n*Recovered*: an answer did not come, and after the repeats with the same key the job is stored, once. Executions do repeat after a death, and only one has a visible result.\n\n## Violations\n\n");
         var violations = all.SelectMany(r => r.Violations.Select(v => $"- {r.Experiment}: {v.Invariant}: {v.What}")).ToArray();
         text.Append(violations.Length == 0 ? "None.\n" : string.Join('\n', violations) + "\n");
         text.Append("\n## Not run\n\n| Experiments | Why |\n|---|---|\n");
