@@ -35,7 +35,7 @@ internal static class ReplayEndpoints
     public static void MapReplays(this IEndpointRouteBuilder routes)
     {
         var group = routes.MapGroup("/v1/replays").WithTags("Replays");
-        group.MapPost("/", StartAsync).WithName("StartReplay").WithSummary("Replay what matches a filter, or count it first with dry_run").Accepts<BulkReplayRequest>("application/json")
+        group.MapPost("/", StartAsync).WithName("StartReplay").WithSummary("Replay what matches a filter, or count it first with dry_run").Accepts<BulkReplayRequest>("application/json", "*/*")
             .Produces<ReplayPlanView>().Produces<ReplayView>(202).Produces<Problem>(400, ProblemJson).Produces<Problem>(409, ProblemJson);
         group.MapGet("/{id}", ReadAsync).WithName("ReadReplay").WithSummary("Read how far a bulk replay is").Produces<ReplayView>().Produces<Problem>(404, ProblemJson);
         group.MapPost("/{id}/cancel", CancelAsync).WithName("CancelReplay").WithSummary("Make no further jobs; those that were made stay").Produces<ReplayView>().Produces<Problem>(404, ProblemJson);

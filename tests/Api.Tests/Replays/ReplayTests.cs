@@ -147,6 +147,10 @@ public sealed class ReplayTests(ServerFixture fixture)
     public async Task Given_a_bad_order_When_sent_Then_400_points_to_the_fault(string body, string pointer) =>
         Assert.Contains(pointer, (await _client.PostAsync("/v1/replays", body)).MustBe(400, "invalid_request").Json["errors"]!.AsArray().Select(e => (string)e!["pointer"]!));
 
+    [Fact]
+    public async Task Given_the_media_type_that_curl_sends_by_itself_When_an_order_comes_Then_it_is_read_as_JSON() =>
+        (await _client.AskAsync(HttpMethod.Post, "/v1/replays", new StringContent("""{"dry_run": true, "filter": {"model": "none"}}""", null, "application/x-www-form-urlencoded"))).MustBe(200);
+
     [Theory]
     [InlineData("/v1/replays", """{"\ud800": 1}""")]
     [InlineData("/v1/replays", """{"dry_run": true, "filter": {"model": "\ud800"}}""")]
