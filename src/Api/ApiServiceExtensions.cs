@@ -45,6 +45,7 @@ public static class ApiServiceExtensions
         services.AddSingleton<DrainMeter>();
         services.AddSingleton<Dispatcher>();
         services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<Dispatcher>());
+        services.AddSingleton<MissingTickets>();
         services.AddHostedService<Reconciler>();
         services.AddSingleton<TicketOutbox>();
         services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<TicketOutbox>());

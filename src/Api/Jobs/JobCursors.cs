@@ -12,56 +12,57 @@ namespace Millrace.Api.Jobs;
 /// <summary>Cursors of lists: the last row's place, signed together with tenant, filters and order, so that it fits no other list.</summary>
 internal sealed class JobCursors(ISecretStore secrets)
 {
-    private const int PlaceBytes = 8 + 16;
+    private const int TimeBytes = 8;
     private const int TagBytes = 16;
+    private const string Jobs = "jobs";
+    private const string Failures = "failures";
     private ReadOnlyMemory<byte>? _key;
 
-    public async Task<string> WriteAsync(Job last, JobFilter filter, CancellationToken cancellation)
-    {
-        var cursor = new byte[PlaceBytes + TagBytes];
-        BinaryPrimitives.WriteInt64BigEndian(cursor, last.CreatedAt.UtcTicks);
-        last.Id.Value.TryWriteBytes(cursor.AsSpan(8), bigEndian: true, out _);
-        (await TagAsync(cursor.AsMemory(0, PlaceBytes), filter, cancellation)).CopyTo(cursor.AsSpan(PlaceBytes));
-        return Base64Url.EncodeToString(cursor);
-    }
-
-    /// <summary>For a list of groups: the place is the last one's time and its fingerprint.</summary>
-    public async Task<string> WriteAsync(FailureGroup last, JobFilter filter, CancellationToken cancellation)
-    {
-        var place = new byte[8 + Encoding.UTF8.GetByteCount(last.Fingerprint)];
-        BinaryPrimitives.WriteInt64BigEndian(place, last.LastSeen.UtcTicks);
-        Encoding.UTF8.GetBytes(last.Fingerprint, place.AsSpan(8));
-        return Base64Url.EncodeToString([.. place, .. await TagAsync(place, filter, cancellation)]);
-    }
-
-    /// <exception cref="RefusedException">400: it was not made by us for this list.</exception>
-    public async Task<(DateTimeOffset LastSeen, string Fingerprint)> ReadGroupAsync(string text, JobFilter filter, CancellationToken cancellation)
-    {
-        if (!Base64Url.IsValid(text, out var length) || length < 8 + TagBytes)
-            throw Invalid();
-        var cursor = Base64Url.DecodeFromChars(text);
-        var place = cursor.AsMemory(..^TagBytes);
-        if (!CryptographicOperations.FixedTimeEquals(await TagAsync(place, filter, cancellation), cursor.AsSpan(^TagBytes..)))
-            throw Invalid();
-        return (new DateTimeOffset(BinaryPrimitives.ReadInt64BigEndian(place.Span), TimeSpan.Zero), Encoding.UTF8.GetString(place.Span[8..]));
-    }
+    /// <summary>For the list of jobs: the last one's time and id.</summary>
+    public Task<string> WriteAsync(Job last, JobFilter filter, CancellationToken cancellation) =>
+        WriteAsync(Jobs, last.CreatedAt, last.Id.Value.ToByteArray(bigEndian: true), filter, cancellation);
 
     /// <exception cref="RefusedException">400: it was not made by us for this list.</exception>
     public async Task<(DateTimeOffset, JobId)> ReadAsync(string text, JobFilter filter, CancellationToken cancellation)
     {
-        var cursor = new byte[PlaceBytes + TagBytes];
-        if (!Base64Url.IsValid(text, out var length) || length != cursor.Length || !Base64Url.TryDecodeFromChars(text, cursor, out _))
-            throw Invalid();
-        var tag = await TagAsync(cursor.AsMemory(0, PlaceBytes), filter, cancellation);
-        if (!CryptographicOperations.FixedTimeEquals(tag, cursor.AsSpan(PlaceBytes)))
-            throw Invalid();
-        return (new DateTimeOffset(BinaryPrimitives.ReadInt64BigEndian(cursor), TimeSpan.Zero), new JobId(new Guid(cursor.AsSpan(8, 16), bigEndian: true)));
+        var (time, id) = await ReadAsync(Jobs, text, filter, cancellation);
+        return (time, new JobId(new Guid(id.Span, bigEndian: true)));
     }
 
-    private async Task<byte[]> TagAsync(ReadOnlyMemory<byte> place, JobFilter filter, CancellationToken cancellation)
+    /// <summary>For the list of failures: the last group's time and fingerprint.</summary>
+    public Task<string> WriteAsync(FailureGroup last, JobFilter filter, CancellationToken cancellation) =>
+        WriteAsync(Failures, last.LastSeen, Encoding.UTF8.GetBytes(last.Fingerprint), filter, cancellation);
+
+    /// <exception cref="RefusedException">400: it was not made by us for this list.</exception>
+    public async Task<(DateTimeOffset LastSeen, string Fingerprint)> ReadGroupAsync(string text, JobFilter filter, CancellationToken cancellation)
+    {
+        var (time, fingerprint) = await ReadAsync(Failures, text, filter, cancellation);
+        return (time, Encoding.UTF8.GetString(fingerprint.Span));
+    }
+
+    private async Task<string> WriteAsync(string list, DateTimeOffset time, byte[] name, JobFilter filter, CancellationToken cancellation)
+    {
+        var place = new byte[TimeBytes + name.Length];
+        BinaryPrimitives.WriteInt64BigEndian(place, time.UtcTicks);
+        name.CopyTo(place, TimeBytes);
+        return Base64Url.EncodeToString([.. place, .. await TagAsync(list, place, filter, cancellation)]);
+    }
+
+    private async Task<(DateTimeOffset Time, ReadOnlyMemory<byte> Name)> ReadAsync(string list, string text, JobFilter filter, CancellationToken cancellation)
+    {
+        if (!Base64Url.IsValid(text, out var length) || length < TimeBytes + TagBytes)
+            throw Invalid();
+        var cursor = Base64Url.DecodeFromChars(text);
+        var place = cursor.AsMemory(..^TagBytes);
+        if (!CryptographicOperations.FixedTimeEquals(await TagAsync(list, place, filter, cancellation), cursor.AsSpan(^TagBytes..)))
+            throw Invalid();
+        return (new DateTimeOffset(BinaryPrimitives.ReadInt64BigEndian(place.Span), TimeSpan.Zero), place[TimeBytes..]);
+    }
+
+    private async Task<byte[]> TagAsync(string list, ReadOnlyMemory<byte> place, JobFilter filter, CancellationToken cancellation)
     {
         _key ??= await secrets.ReadOrCreateAsync("cursor", cancellation);
-        byte[] text = [.. place.Span, .. Encoding.UTF8.GetBytes(Describe(filter))];
+        byte[] text = [.. Encoding.UTF8.GetBytes($"{list}\n{Convert.ToHexString(place.Span)}\n{Describe(filter)}")];
         return HMACSHA256.HashData(_key.Value.Span, text)[..TagBytes];
     }
 

@@ -54,7 +54,6 @@ internal ref struct SubmitReader(ReadOnlySpan<byte> json)
 {
     /// <summary>So many faults are told; an answer must not be larger than what it answers.</summary>
     private const int MostErrors = 20;
-    private const int LongestName = 64;
 
     private readonly ReadOnlySpan<byte> _json = json;
     private readonly List<FieldError> _errors = [];
@@ -187,10 +186,6 @@ internal ref struct SubmitReader(ReadOnlySpan<byte> json)
     private readonly void Add(string name, string what, string? below = null)
     {
         if (_errors.Count < MostErrors)
-            _errors.Add(new FieldError(Segment(name) + (below is null ? "" : Segment(below)), what));
+            _errors.Add(new FieldError(JsonPointer.Step(name) + (below is null ? "" : JsonPointer.Step(below)), what));
     }
-
-    /// <remarks>Source: RFC 6901 §3.</remarks>
-    private static string Segment(string name) =>
-        "/" + (name.Length <= LongestName ? name : name[..LongestName]).Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
 }

@@ -41,36 +41,25 @@ internal static class QueueOperations
 
     /// <summary>Tickets that workers dropped in the pause are published again at once.</summary>
     public static async Task ResumeAsync(
-        HttpContext context, IJobStore jobs, IQueueStore queues, IDispatchStore dispatch, ITicketQueue tickets, ModelCatalog catalog, DrainMeter drain, Dispatcher dispatcher,
+        HttpContext context, IJobStore jobs, IQueueStore queues, MissingTickets missing, ModelCatalog catalog, DrainMeter drain, Dispatcher dispatcher,
         TimeProvider time, string model)
     {
         Queries.AllowOnly(context.Request);
         var depth = await MustBeKnownAsync(context, jobs, catalog, model);
         await queues.SetPausedAsync(model, false, context.RequestAborted);
         dispatcher.Wake();
-        try { await PublishMissingAsync(dispatch, tickets, model, CancellationToken.None); }
+        try { await missing.PublishAsync(model, TimeSpan.Zero, CancellationToken.None); }
         catch (BrokerUnavailableException) { } // the reconciler does it when the broker is back
         await JsonBody.WriteAsync(context, QueueEndpoints.View(model, depth, drain, time, paused: false), ApiJson.Default.QueueView);
     }
 
     /// <summary>After a broker that lost its data: what is dispatched and has no ticket gets one now, not only when it has waited long enough to be missed.</summary>
-    public static async Task RedispatchAsync(HttpContext context, IJobStore jobs, IDispatchStore dispatch, ITicketQueue tickets, ModelCatalog catalog, string model)
+    public static async Task RedispatchAsync(HttpContext context, IJobStore jobs, MissingTickets missing, ModelCatalog catalog, string model)
     {
         Queries.AllowOnly(context.Request);
         await MustBeKnownAsync(context, jobs, catalog, model);
-        var published = await PublishMissingAsync(dispatch, tickets, model, context.RequestAborted);
+        var published = await missing.PublishAsync(model, TimeSpan.Zero, context.RequestAborted);
         await JsonBody.WriteAsync(context, new RedispatchView(model, published), ApiJson.Default.RedispatchView);
-    }
-
-    private static async Task<int> PublishMissingAsync(IDispatchStore dispatch, ITicketQueue tickets, string model, CancellationToken cancellation)
-    {
-        var present = await tickets.CountAsync(model, cancellation);
-        var dispatched = (await dispatch.CountDispatchedAsync(TimeSpan.Zero, cancellation)).GetValueOrDefault(model);
-        if (dispatched <= present)
-            return 0;
-        var missing = await dispatch.OldestDispatchedAsync(model, dispatched - present, cancellation);
-        await tickets.PublishAsync(missing, CancellationToken.None);
-        return missing.Count;
     }
 
     /// <summary>Cancels what was accepted before now and has not started; what runs goes on.</summary>

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Millrace.Api.Dispatch;
 using Millrace.Hosting.Broker;
 using Millrace.Hosting.Faults;
 using Millrace.Hosting.Lifecycle;
@@ -9,7 +10,7 @@ namespace Millrace.Api.Reconciliation;
 
 /// <summary>Mends what a lost process or message left behind: leases, missing tickets, jobs past their time, old data. Safe in every replica at once.</summary>
 internal sealed class Reconciler(
-    IRepairStore repair, IDispatchStore dispatch, ITicketQueue tickets, IEventBus events, FaultPoints faults,
+    IRepairStore repair, IDispatchStore dispatch, MissingTickets missing, IEventBus events, FaultPoints faults,
     ReconcilerOptions options, TimeProvider time, ILogger<Reconciler> logger)
     : PassLoop(options.Interval, time, logger)
 {
@@ -54,19 +55,12 @@ internal sealed class Reconciler(
         } while (jobs.Count == SmallBatch);
     }
 
-    /// <summary>More marked jobs that wait than tickets in the queue: some tickets were lost, or never sent. A surplus one does no harm.</summary>
     private async Task PublishDeficitsAsync(CancellationToken cancellation)
     {
         foreach (var model in (await dispatch.CountDispatchedAsync(options.RedispatchAfter, cancellation)).Keys)
         {
-            var present = await tickets.CountAsync(model, cancellation); // first: a job that is claimed in between must not look like a lost ticket
-            var dispatched = (await dispatch.CountDispatchedAsync(options.RedispatchAfter, cancellation)).GetValueOrDefault(model);
-            if (dispatched <= present)
-                continue;
-            var missing = await dispatch.OldestDispatchedAsync(model, dispatched - present, cancellation);
-            logger.TicketsRepublished(missing.Count, model, dispatched, present);
-            await tickets.PublishAsync(missing, cancellation);
-            faults.Hit(Points.AfterDeficit, model);
+            if (await missing.PublishAsync(model, options.RedispatchAfter, cancellation) > 0)
+                faults.Hit(Points.AfterDeficit, model);
         }
     }
 

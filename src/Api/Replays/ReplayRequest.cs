@@ -105,7 +105,7 @@ internal sealed class ReplayReader
                 case "rate_per_second" when value.ValueKind == JsonValueKind.Null: break;
                 case "rate_per_second": request = request with { RatePerSecond = reader.Number(value, "/rate_per_second", 0.001, 100_000) }; break;
                 case "plan": request = request with { Plan = reader.Text(value, "/plan") }; break;
-                default: reader.Add($"/{Shown(member.Name)}", "is not a member of a replay"); break;
+                default: reader.Add(JsonPointer.Step(member.Name), "is not a member of a replay"); break;
             }
         }
         if (!seen.Contains("dry_run"))
@@ -134,7 +134,7 @@ internal sealed class ReplayReader
         var request = new ReplayRequest();
         foreach (var member in Members(json, at, []))
         {
-            var pointer = $"{at}/{Shown(member.Name)}";
+            var pointer = at + JsonPointer.Step(member.Name);
             switch (member.Name)
             {
                 case "model_version" or "priority" or "timeout" or "expires_in" or "webhook" when member.Value.ValueKind == JsonValueKind.Null: break;
@@ -154,7 +154,7 @@ internal sealed class ReplayReader
         var seen = new HashSet<string>();
         foreach (var member in Members(json, "/filter", seen))
         {
-            var pointer = $"/filter/{Shown(member.Name)}";
+            var pointer = "/filter" + JsonPointer.Step(member.Name);
             switch (member.Name)
             {
                 case "state": filter = filter with { States = States(member.Value, pointer) }; break;
@@ -185,7 +185,7 @@ internal sealed class ReplayReader
             if (seen.Add(member.Name))
                 yield return member;
             else
-                Add($"{at}/{Shown(member.Name)}", "is given twice");
+                Add(at + JsonPointer.Step(member.Name), "is given twice");
         }
     }
 
@@ -239,9 +239,7 @@ internal sealed class ReplayReader
     }
 
     private Dictionary<string, string> Texts(JsonElement value, string at) => Members(value, at, [])
-        .Select(m => (m.Name, Value: Text(m.Value, $"{at}/{Shown(m.Name)}"))).Where(m => m.Value is not null).ToDictionary(m => m.Name, m => m.Value!);
-
-    private static string Shown(string name) => (name.Length <= 64 ? name : name[..64]).Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
+        .Select(m => (m.Name, Value: Text(m.Value, at + JsonPointer.Step(m.Name)))).Where(m => m.Value is not null).ToDictionary(m => m.Name, m => m.Value!);
 
     private void Add(string pointer, string what)
     {

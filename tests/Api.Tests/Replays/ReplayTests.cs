@@ -75,6 +75,7 @@ public sealed class ReplayTests(ServerFixture fixture)
         var next = (await _client.FetchAsync($"/v1/failures?metadata.group=four&limit=1&cursor={cursor}")).MustBe(200);
         Assert.Equal(("bad", null), ((string?)Assert.Single(next.Json["data"]!.AsArray())!["model"], (string?)next.Json["next_cursor"]));
         (await _client.FetchAsync($"/v1/failures?metadata.group=five&limit=1&cursor={cursor}")).MustBe(400, "invalid_cursor");
+        (await _client.FetchAsync($"/v1/jobs?state=failed&metadata.group=four&limit=1&cursor={cursor}")).MustBe(400, "invalid_cursor");
         (await _client.FetchAsync("/v1/failures?nonsense=1")).MustBe(400, "invalid_request");
     }
 
