@@ -58,8 +58,6 @@ public sealed class MemoryBroker : IInferenceQueue, ITicketQueue, IEventBus, IWo
     /// <summary>Nothing here can be unreadable, and nothing is given up.</summary>
     public IWorkConsumer Consume(Func<DeadMessage, Task> handler) => new MemoryQueue<DeadMessage>().Consume(() => 1, handler);
 
-    public bool IsReachable => true;
-
     public IReadOnlyList<(string Name, TimeSpan? Silence)> Consumers => [];
 
     private MemoryQueue<PackDelivery> Packs(string model) => _packs.GetOrAdd(model, _ => new MemoryQueue<PackDelivery>());

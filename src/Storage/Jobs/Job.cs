@@ -66,4 +66,17 @@ public sealed record JobAttempt(int Attempt, DateTimeOffset StartedAt, DateTimeO
 /// <summary>What a single read shows beyond the row.</summary>
 /// <param name="Attempts">Charged attempts, oldest first.</param>
 /// <param name="QueuePosition">Jobs of the model that would start earlier; null unless queued, or when there are too many to count cheaply.</param>
-public sealed record JobDetails(Job Job, IReadOnlyList<JobAttempt> Attempts, int? QueuePosition);
+public sealed record JobDetails(Job Job, IReadOnlyList<JobAttempt> Attempts, int? QueuePosition)
+{
+    /// <summary>A position further back than this is not counted: it would cost the store's time and tell nobody more.</summary>
+    internal const int FarthestPosition = 10_000;
+
+    /// <param name="followed">Attempts that another one followed; the last one stands on the job's row.</param>
+    /// <param name="before">Jobs that would start earlier, counted up to <see cref="FarthestPosition"/>; null unless queued.</param>
+    internal static JobDetails Of(Job job, IReadOnlyList<JobAttempt> followed, long? before)
+    {
+        var last = job.Attempt > 0 && job.StartedAt is { } started && followed.All(a => a.Attempt != job.Attempt)
+            ? new JobAttempt(job.Attempt, started, job.FinishedAt, job.Worker, job.ModelVersion, job.Error?.Attempt == job.Attempt ? job.Error : null) : null;
+        return new JobDetails(job, last is null ? followed : [.. followed, last], before < FarthestPosition ? (int?)before : null);
+    }
+}

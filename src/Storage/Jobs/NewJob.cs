@@ -27,6 +27,45 @@ public sealed record NewJob
 
     /// <summary>The job that this one repeats.</summary>
     public JobId? ReplayOf { get; init; }
+
+    /// <summary>From when it may run.</summary>
+    internal DateTimeOffset AvailableFrom(DateTimeOffset now) => NotBefore is { } start && start > now ? start : now;
+
+    /// <summary>The row that is stored now, as a read would give it: times in whole microseconds.</summary>
+    /// <param name="now">By the store's clock.</param>
+    internal Job Accepted(DateTimeOffset now, bool dispatched)
+    {
+        var stored = Microseconds.Whole(now);
+        return new Job
+        {
+            Id = JobId.New(now),
+            Tenant = Tenant,
+            State = JobState.Queued,
+            Version = 1,
+            Model = Model,
+            ModelVersion = ModelVersion,
+            VersionNamed = VersionNamed,
+            Priority = Priority,
+            Attempt = 0,
+            MaxAttempts = MaxAttempts,
+            CreatedAt = stored,
+            NotBefore = NotBefore is { } start ? Microseconds.Whole(start) : null,
+            DispatchedAt = dispatched ? stored : null,
+            ExpiresAt = Microseconds.Whole(now + ExpiresIn),
+            Timeout = Microseconds.Whole(Timeout),
+            Metadata = Metadata,
+            ReplayOf = ReplayOf,
+            TraceParent = TraceParent,
+        };
+    }
+}
+
+/// <summary>What a store keeps of times and durations.</summary>
+internal static class Microseconds
+{
+    public static DateTimeOffset Whole(DateTimeOffset time) => new(time.UtcTicks - (time.UtcTicks % TimeSpan.TicksPerMicrosecond), TimeSpan.Zero);
+
+    public static TimeSpan Whole(TimeSpan duration) => new(duration.Ticks - (duration.Ticks % TimeSpan.TicksPerMicrosecond));
 }
 
 /// <summary>A client's name for one submission, and a hash of what it submitted.</summary>

@@ -56,9 +56,6 @@ internal static class Columns
     public static string? Json(IReadOnlyDictionary<string, string> metadata) =>
         metadata.Count == 0 ? null : JsonSerializer.Serialize(metadata, StorageJson.Default.IReadOnlyDictionaryStringString);
 
-    /// <summary>A time as it is after it was stored: whole microseconds.</summary>
-    public static DateTimeOffset Stored(DateTimeOffset time) => new(time.UtcTicks - (time.UtcTicks % TimeSpan.TicksPerMicrosecond), TimeSpan.Zero);
-
     /// <summary>A value whose type the statement can't tell, as one that may be null.</summary>
     public static NpgsqlParameter Typed(NpgsqlDbType type, object? value) => new() { NpgsqlDbType = type, Value = value ?? DBNull.Value };
 

@@ -9,7 +9,7 @@ internal sealed class PostgresAdder : IAsyncDisposable
 {
     private const int LargestGroup = 256;
 
-    private readonly Channel<Waiting> _waiting = Channel.CreateUnbounded<Waiting>();
+    private readonly Channel<Waiting> _waiting = Channel.CreateUnbounded<Waiting>(new UnboundedChannelOptions { SingleReader = true });
     private readonly PostgresDatabase _database;
     private readonly StoreOptions _options;
     private readonly Task _loop;
@@ -84,7 +84,11 @@ internal static class PostgresInsert
         var made = await InsertAsync(session, rows);
         var outcomes = new AddOutcome[jobs.Count];
         for (var at = 0; at < rows.Length; at++)
-            outcomes[at] = made.Contains(rows[at].Job.Id.Value) ? new AddOutcome.Added(rows[at].Job, rows[at].Dispatched) : await RecallAsync(session, rows[at].New.Tenant, rows[at].New.Key!) ?? new AddOutcome.Gone();
+        {
+            var (job, row, _) = rows[at];
+            outcomes[at] = made.Contains(row.Id.Value) ? new AddOutcome.Added(row, row.DispatchedAt is not null)
+                : await RecallAsync(session, job.Tenant, job.Key!) ?? new AddOutcome.Gone(); // its key was there, or is purged in this moment
+        }
         return outcomes;
     }
 
@@ -164,44 +168,25 @@ internal static class PostgresInsert
     /// <summary>What the key made before; null when it made nothing.</summary>
     public static async Task<AddOutcome?> RecallAsync(PostgresSession session, string tenant, IdempotencyKey key)
     {
-        var known = await session.QueryAsync("SELECT fingerprint, job_id FROM idempotency_keys WHERE tenant = $1 AND scope = $2 AND key = $3",
-            row => (Fingerprint: row.GetFieldValue<byte[]>(0), Id: new JobId(row.GetGuid(1))), tenant, key.Scope, key.Key);
-        if (known is not [var first])
+        if (await FindKeyAsync(session, tenant, key) is not { } known)
             return null;
-        if (!key.Fingerprint.Span.SequenceEqual(first.Fingerprint))
+        if (!known.Matches)
             return new AddOutcome.KeyReused();
-        return await PostgresJobStore.FindAsync(session, tenant, first.Id) is { } made ? new AddOutcome.Replayed(made) : new AddOutcome.Gone();
+        return await PostgresJobStore.FindAsync(session, tenant, known.Id) is { } made ? new AddOutcome.Replayed(made) : new AddOutcome.Gone();
     }
 
+    /// <summary>What a key made, a job or a bulk replay, and whether from the same body; null when it made nothing.</summary>
+    public static async Task<(JobId Id, bool Matches)?> FindKeyAsync(PostgresSession session, string tenant, IdempotencyKey key) =>
+        (await session.QueryAsync("SELECT fingerprint, job_id FROM idempotency_keys WHERE tenant = $1 AND scope = $2 AND key = $3",
+            row => (new JobId(row.GetGuid(1)), key.Fingerprint.Span.SequenceEqual(row.GetFieldValue<byte[]>(0))), tenant, key.Scope, key.Key)) is [var known] ? known : null;
+
     /// <param name="Job">The row as a read would give it.</param>
-    private sealed record Row(NewJob New, Job Job, DateTimeOffset Available, bool Dispatched)
+    private sealed record Row(NewJob New, Job Job, DateTimeOffset Available)
     {
         public static Row Of(NewJob job, DateTimeOffset now, Dictionary<string, (long, bool)> windows, int windowSize)
         {
-            var start = job.NotBefore is { } asked ? Columns.Stored(asked) : (DateTimeOffset?)null;
-            var available = start > now ? start.Value : now;
-            var dispatched = available <= now && TryTakePlace(windows, job.Model, windowSize);
-            return new Row(job, new Job
-            {
-                Id = JobId.New(now),
-                Tenant = job.Tenant,
-                State = JobState.Queued,
-                Version = 1,
-                Model = job.Model,
-                ModelVersion = job.ModelVersion,
-                VersionNamed = job.VersionNamed,
-                Priority = job.Priority,
-                Attempt = 0,
-                MaxAttempts = job.MaxAttempts,
-                CreatedAt = now,
-                NotBefore = start,
-                DispatchedAt = dispatched ? now : null,
-                ExpiresAt = Columns.Stored(now + job.ExpiresIn),
-                Timeout = TimeSpan.FromMicroseconds(job.Timeout.Ticks / TimeSpan.TicksPerMicrosecond),
-                Metadata = job.Metadata,
-                ReplayOf = job.ReplayOf,
-                TraceParent = job.TraceParent,
-            }, available, dispatched);
+            var available = job.AvailableFrom(now);
+            return new Row(job, job.Accepted(now, dispatched: available <= now && TryTakePlace(windows, job.Model, windowSize)), available);
         }
     }
 }

@@ -3,8 +3,9 @@ using Npgsql;
 namespace Millrace.Storage.Postgres;
 
 /// <summary>Reads <c>postgres://user:password@host:port/database?schema=name&amp;SSL Mode=Require</c>; what stands after the question mark, but for schema, is Npgsql's.</summary>
-internal static class PostgresAddress
+public static class PostgresAddress
 {
+    /// <exception cref="FormatException">It can't be read; the message says what would be right.</exception>
     public static NpgsqlConnectionStringBuilder Parse(string url)
     {
         if (!Uri.TryCreate(url, UriKind.Absolute, out var address) || address.Scheme is not ("postgres" or "postgresql") || address.Host.Length == 0)

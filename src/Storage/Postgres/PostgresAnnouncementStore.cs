@@ -17,8 +17,7 @@ public sealed class PostgresAnnouncementStore(PostgresDatabase database) : IAnno
         await session.ExecuteAsync("INSERT INTO worker_models (worker, name, version, announcement) SELECT $1, * FROM unnest($2, $3, $4)", worker,
             Columns.Array(NpgsqlDbType.Text, models.Select(m => m.Name).ToArray()), Columns.Array(NpgsqlDbType.Text, models.Select(m => m.Version).ToArray()),
             Columns.Array(NpgsqlDbType.Text, models.Select(m => JsonSerializer.Serialize(m, StorageJson.Default.AnnouncedModel)).ToArray()));
-        // Workers that nobody has seen for long, but never the one seen last: its models stay known.
-        await session.ExecuteAsync("DELETE FROM workers WHERE seen_at < store_now() - $1 AND id <> $2", Columns.Typed(NpgsqlDbType.Interval, KeepWorkers), worker);
+        await session.ExecuteAsync("DELETE FROM workers WHERE seen_at < store_now() - $1", Columns.Typed(NpgsqlDbType.Interval, KeepWorkers));
         return await session.ExecuteAsync("DELETE FROM worker_models WHERE worker NOT IN (SELECT id FROM workers)");
     }, cancellation);
 

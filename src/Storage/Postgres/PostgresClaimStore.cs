@@ -4,7 +4,7 @@ using NpgsqlTypes;
 namespace Millrace.Storage.Postgres;
 
 /// <inheritdoc/>
-/// <remarks>Rows are locked first, in the order of their ids, and the clock is read after: a time that was taken before a wait for a lock would shorten the lease.</remarks>
+/// <remarks>Rows are locked first, in the order of their ids or skipping what is locked, and the clock is read after: a time that was taken before a wait for a lock would shorten the lease.</remarks>
 public sealed class PostgresClaimStore(PostgresDatabase database) : IClaimStore
 {
     public Task<IReadOnlyList<ClaimedJob>> ClaimAsync(string model, IReadOnlyList<Guid> tickets, string worker, TimeSpan lease, CancellationToken cancellation)

@@ -21,7 +21,7 @@ internal static class PostgresFaults
         _ => null,
     };
 
-    /// <summary>Classes: 08 connection, 28 login, 53 resources, 57 operator, 58 system, 3D no such database; 25006 read-only, 55P03 lock not available, XX000 internal.</summary>
+    /// <summary>Classes: 08 connection, 28 login, 53 resources, 57 operator, 58 system, 3D no such database; 25006 read-only, 55P03 lock not available.</summary>
     private static bool IsOutside(string state) =>
         state[..2] is "08" or "28" or "53" or "57" or "58" or "3D" || state is PostgresErrorCodes.ReadOnlySqlTransaction or PostgresErrorCodes.LockNotAvailable;
 }

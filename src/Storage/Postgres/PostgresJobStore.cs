@@ -7,9 +7,6 @@ namespace Millrace.Storage.Postgres;
 /// <inheritdoc/>
 public sealed class PostgresJobStore(PostgresDatabase database, StoreOptions options) : IJobStore, IAsyncDisposable
 {
-    /// <summary>A position further back than this is not counted: it would cost the database's time and tell nobody more.</summary>
-    private const int FarthestPosition = 10_000;
-
     private readonly PostgresAdder _adder = new(database, options);
 
     public Task<AddOutcome> AddAsync(NewJob job, CancellationToken cancellation) => _adder.AddAsync(job, cancellation);
@@ -30,7 +27,7 @@ public sealed class PostgresJobStore(PostgresDatabase database, StoreOptions opt
             """;
         var queries = new List<(string, object?[])> { (history, [id.Value]) };
         if (job.State == JobState.Queued)
-            queries.Add((position, [job.Model, tenant, (short)job.Priority, job.CreatedAt.UtcDateTime, id.Value, FarthestPosition]));
+            queries.Add((position, [job.Model, tenant, (short)job.Priority, job.CreatedAt.UtcDateTime, id.Value, JobDetails.FarthestPosition]));
         await session.QueryAllAsync((query, row) =>
         {
             if (query == 1)
@@ -38,9 +35,7 @@ public sealed class PostgresJobStore(PostgresDatabase database, StoreOptions opt
             else
                 attempts.Add(new JobAttempt(row.GetInt16(0), Columns.Time(row, 1), Columns.TimeOrNull(row, 2), Columns.Text(row, 3), job.ModelVersion, Columns.Error(row, 4)));
         }, [.. queries]);
-        if (job.Attempt > 0 && job.StartedAt is { } started && attempts.All(a => a.Attempt != job.Attempt))
-            attempts.Add(new JobAttempt(job.Attempt, started, job.FinishedAt, job.Worker, job.ModelVersion, job.Error?.Attempt == job.Attempt ? job.Error : null));
-        return new JobDetails(job, attempts, before < FarthestPosition ? (int?)before : null);
+        return JobDetails.Of(job, attempts, before);
     }, cancellation);
 
     public Task<ReadOnlyMemory<byte>?> ReadResultAsync(string tenant, JobId id, CancellationToken cancellation)
@@ -138,9 +133,9 @@ internal sealed class JobFilterSql
         if (filter.Priority is { } priority)
             And($"priority = {Value(priority)}");
         if (filter.CreatedAfter is { } after)
-            And($"created_at > {Value(Columns.Stored(after).UtcDateTime)}");
+            And($"created_at > {Value(Microseconds.Whole(after).UtcDateTime)}");
         if (filter.CreatedBefore is { } before)
-            And($"created_at < {Value(Columns.Stored(before).UtcDateTime)}");
+            And($"created_at < {Value(Microseconds.Whole(before).UtcDateTime)}");
         if (filter.ReplayOf is { } source)
             And($"replay_of = {Value(source.Value)}");
         if (filter.Fingerprint is { } fingerprint)

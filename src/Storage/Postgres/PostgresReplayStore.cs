@@ -34,7 +34,7 @@ public sealed class PostgresReplayStore(PostgresDatabase database, StoreOptions 
     {
         if (settings.Key is { } key && await PostgresInsert.RecallAsync(session, tenant, key) is { } known)
             return new ReplayOutcome.Made(known);
-        if (await SourceAsync(session, source, tenant) is not { } found)
+        if ((await SourcesAsync(session, [source], tenant)) is not [var found])
             return new ReplayOutcome.Unknown();
         if (!found.Job.State.IsFinal())
             return new ReplayOutcome.NotFinal();
@@ -69,19 +69,11 @@ public sealed class PostgresReplayStore(PostgresDatabase database, StoreOptions 
         return await FindAsync(session, tenant, id);
     }, cancellation);
 
-    public Task<IReadOnlyList<BulkReplay>> DueBulksAsync(CancellationToken cancellation)
+    public Task<IReadOnlyList<DueReplay>> DueBulksAsync(CancellationToken cancellation)
     {
-        const string due = "SELECT id, tenant FROM replays WHERE state = 0 AND (rate IS NULL OR paced_at IS NULL OR store_now() >= paced_at + make_interval(secs => 1 / rate)) ORDER BY created_at";
-        return database.ReadAsync<IReadOnlyList<BulkReplay>>(async session =>
-        {
-            var found = new List<BulkReplay>();
-            foreach (var (id, tenant) in await session.QueryAsync(due, row => (new JobId(row.GetGuid(0)), row.GetString(1))))
-            {
-                if (await FindAsync(session, tenant, id) is { } replay)
-                    found.Add(replay);
-            }
-            return found;
-        }, cancellation);
+        const string sql = "SELECT id, rate FROM replays WHERE state = 0 AND (rate IS NULL OR paced_at IS NULL OR store_now() >= paced_at + make_interval(secs => 1 / rate)) ORDER BY created_at";
+        return database.ReadAsync<IReadOnlyList<DueReplay>>(async session =>
+            await session.QueryAsync(sql, row => new DueReplay(new JobId(row.GetGuid(0)), row.IsDBNull(1) ? null : row.GetDouble(1))), cancellation);
     }
 
     public Task<IReadOnlyList<RunJob>> StepBulkAsync(JobId id, Func<string, string?> version, int atMost, CancellationToken cancellation)
@@ -110,14 +102,14 @@ public sealed class PostgresReplayStore(PostgresDatabase database, StoreOptions 
         var items = await session.QueryAsync("SELECT source FROM replay_items WHERE replay_id = $1 AND state = 0 ORDER BY source LIMIT $2", row => new JobId(row.GetGuid(0)), id.Value, count);
         var ends = items.ToDictionary(source => source, _ => (State: ReplayItemState.Skipped, Job: (Guid?)null));
         var making = new List<NewJob>();
-        foreach (var item in items)
+        foreach (var source in await SourcesAsync(session, items, tenant: null))
         {
-            if (await SourceAsync(session, item, tenant: null) is not { Input: not null } source || !source.Job.State.IsFinal())
+            if (source.Input is null || !source.Job.State.IsFinal())
                 continue;
             if (settings.For(source.Job, version) is { } own)
                 making.Add(ReplayRules.NewJob(source, own));
             else
-                ends[item] = (ReplayItemState.Failed, null);
+                ends[source.Job.Id] = (ReplayItemState.Failed, null);
         }
         var made = making.Count > 0 ? await PostgresInsert.AddAsync(session, making, options.Window) : [];
         foreach (var added in made.OfType<AddOutcome.Added>())
@@ -144,13 +136,9 @@ public sealed class PostgresReplayStore(PostgresDatabase database, StoreOptions 
         return new BulkOutcome.Added((await FindAsync(session, replay.Filter.Tenant, id))!);
     }
 
-    private static async Task<BulkOutcome> RepeatAsync(PostgresSession session, string tenant, IdempotencyKey key)
-    {
-        var known = await session.QueryAsync("SELECT fingerprint, job_id FROM idempotency_keys WHERE tenant = $1 AND scope = $2 AND key = $3",
-            row => (Fingerprint: row.GetFieldValue<byte[]>(0), Id: new JobId(row.GetGuid(1))), tenant, key.Scope, key.Key);
-        return known is [var first] && key.Fingerprint.Span.SequenceEqual(first.Fingerprint) && await FindAsync(session, tenant, first.Id) is { } replay
+    private static async Task<BulkOutcome> RepeatAsync(PostgresSession session, string tenant, IdempotencyKey key) =>
+        await PostgresInsert.FindKeyAsync(session, tenant, key) is { Matches: true } known && await FindAsync(session, tenant, known.Id) is { } replay
             ? new BulkOutcome.Repeated(replay) : new BulkOutcome.KeyReused();
-    }
 
     private static async Task<BulkReplay?> FindAsync(PostgresSession session, string tenant, JobId id)
     {
@@ -174,15 +162,16 @@ public sealed class PostgresReplayStore(PostgresDatabase database, StoreOptions 
         return session.QueryAsync(sql, row => (new JobId(row.GetGuid(0)), (JobState)row.GetInt16(1), row.GetBoolean(2)), where.Values);
     }
 
+    /// <summary>Those that are there, the oldest first.</summary>
     /// <param name="tenant">Null for whichever it is.</param>
-    private static async Task<ReplaySource?> SourceAsync(PostgresSession session, JobId id, string? tenant)
+    private static Task<List<ReplaySource>> SourcesAsync(PostgresSession session, IEnumerable<JobId> ids, string? tenant)
     {
         const string sql = $"""
             SELECT {Columns.Job}, result_ttl, (SELECT body FROM job_inputs WHERE job_id = jobs.id AND (result_expires_at IS NULL OR result_expires_at > store_now()))
-            FROM jobs WHERE id = $1 AND ($2 IS NULL OR tenant = $2)
+            FROM jobs WHERE id = ANY ($1) AND ($2 IS NULL OR tenant = $2) ORDER BY id
             """;
-        return (await session.QueryAsync(sql, row => new ReplaySource(Columns.ReadJob(row), row.GetTimeSpan(24), row.IsDBNull(25) ? (ReadOnlyMemory<byte>?)null : row.GetFieldValue<byte[]>(25)),
-            id.Value, Columns.Typed(NpgsqlDbType.Text, tenant))) is [var source] ? source : null;
+        return session.QueryAsync(sql, row => new ReplaySource(Columns.ReadJob(row), row.GetTimeSpan(24), row.IsDBNull(25) ? (ReadOnlyMemory<byte>?)null : row.GetFieldValue<byte[]>(25)),
+            Columns.Array(NpgsqlDbType.Uuid, ids.Select(id => id.Value).ToArray()), Columns.Typed(NpgsqlDbType.Text, tenant));
     }
 
     private static async Task<DateTimeOffset> NowAsync(PostgresSession session) => (await session.QueryAsync("SELECT store_now()", row => Columns.Time(row, 0)))[0];

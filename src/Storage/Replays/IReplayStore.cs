@@ -27,7 +27,7 @@ public interface IReplayStore
     Task<BulkReplay?> CancelBulkAsync(string tenant, JobId id, CancellationToken cancellation);
 
     /// <summary>Replays with sources left, of all tenants, that may make a job now as far as their rate is concerned.</summary>
-    Task<IReadOnlyList<BulkReplay>> DueBulksAsync(CancellationToken cancellation);
+    Task<IReadOnlyList<DueReplay>> DueBulksAsync(CancellationToken cancellation);
 
     /// <summary>Makes the next jobs of a bulk replay, as many as its rate allows, each with the mark of its source in one transaction; a source is never made twice.
     /// Safe from many processes at once: one at a time works on a replay.</summary>
@@ -121,6 +121,9 @@ public abstract record BulkOutcome
 public sealed record BulkReplay(
     JobId Id, string Tenant, BulkReplayState State, int Matched, int Created, int Skipped, int Failed, double? RatePerSecond,
     DateTimeOffset CreatedAt, DateTimeOffset? FinishedAt);
+
+/// <summary>A bulk replay that is to be gone on with.</summary>
+public sealed record DueReplay(JobId Id, double? RatePerSecond);
 
 /// <summary>The numbers are stored: never renumber.</summary>
 public enum BulkReplayState

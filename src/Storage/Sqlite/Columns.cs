@@ -21,9 +21,6 @@ internal static class Columns
 
     public static DateTimeOffset Time(long micros) => DateTimeOffset.UnixEpoch.AddTicks(micros * TimeSpan.TicksPerMicrosecond);
 
-    /// <summary>A time as it is after it was stored.</summary>
-    public static DateTimeOffset Stored(DateTimeOffset time) => Time(Micros(time));
-
     public static byte[] Bytes(JobId id) => Bytes(id.Value);
 
     public static byte[] Bytes(Guid id) => id.ToByteArray(bigEndian: true);

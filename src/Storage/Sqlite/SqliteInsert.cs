@@ -10,14 +10,14 @@ public sealed class SqliteInsert(StoreOptions options, TimeProvider time)
         if (job.Key is { } key && Recall(session, job.Tenant, key) is { } known)
             return known;
         var now = time.GetUtcNow();
-        var id = JobId.New(now);
-        var available = job.NotBefore is { } start && start > now ? start : now;
+        var available = job.AvailableFrom(now);
         var dispatched = available <= now && TryTakePlace(session, job.Model, Columns.Micros(now));
-        Insert(session, job, id, now, available, dispatched);
-        return new AddOutcome.Added(NewRow(job, id, now, dispatched), dispatched);
+        var row = job.Accepted(now, dispatched);
+        Insert(session, job, row, available);
+        return new AddOutcome.Added(row, dispatched);
     }
 
-    private static void Insert(SqliteSession session, NewJob job, JobId id, DateTimeOffset now, DateTimeOffset available, bool dispatched)
+    private static void Insert(SqliteSession session, NewJob job, Job row, DateTimeOffset available)
     {
         const string sql = """
             INSERT INTO jobs (id, tenant, state, version, fence, model, model_version, priority, attempt, max_attempts, created_at, available_at,
@@ -25,61 +25,40 @@ public sealed class SqliteInsert(StoreOptions options, TimeProvider time)
             VALUES ($id, $tenant, 0, 1, 0, $model, $model_version, $priority, 0, $max_attempts, $created_at, $available_at,
                 $expires_at, $timeout, $result_ttl, $not_before, $dispatched_at, $metadata, $traceparent, $tracestate, $version_named, $replay_of)
             """;
-        var bytes = Columns.Bytes(id);
+        var bytes = Columns.Bytes(row.Id);
         session.Execute(sql,
             ("$id", bytes), ("$tenant", job.Tenant), ("$model", job.Model), ("$model_version", job.ModelVersion), ("$priority", job.Priority),
-            ("$max_attempts", job.MaxAttempts), ("$created_at", Columns.Micros(now)), ("$available_at", Columns.Micros(available)),
-            ("$expires_at", Columns.Micros(now + job.ExpiresIn)), ("$timeout", Columns.Micros(job.Timeout)),
-            ("$result_ttl", Columns.Micros(job.ResultTtl)), ("$not_before", Columns.Micros(job.NotBefore)),
-            ("$dispatched_at", dispatched ? Columns.Micros(now) : null), ("$metadata", Columns.Json(job.Metadata)),
+            ("$max_attempts", job.MaxAttempts), ("$created_at", Columns.Micros(row.CreatedAt)), ("$available_at", Columns.Micros(available)),
+            ("$expires_at", Columns.Micros(row.ExpiresAt)), ("$timeout", Columns.Micros(row.Timeout)),
+            ("$result_ttl", Columns.Micros(job.ResultTtl)), ("$not_before", Columns.Micros(row.NotBefore)),
+            ("$dispatched_at", Columns.Micros(row.DispatchedAt)), ("$metadata", Columns.Json(job.Metadata)),
             ("$traceparent", job.TraceParent), ("$tracestate", job.TraceState), ("$version_named", job.VersionNamed),
             ("$replay_of", job.ReplayOf is { } source ? Columns.Bytes(source) : null));
         session.Execute("INSERT INTO job_inputs (job_id, body) VALUES ($id, $body)", ("$id", bytes), ("$body", job.Input.ToArray()));
         if (job.Key is { } key)
-            TakeKey(session, job.Tenant, key, bytes, Columns.Micros(now));
+            TakeKey(session, job.Tenant, key, bytes, Columns.Micros(row.CreatedAt));
     }
 
     internal static void TakeKey(SqliteSession session, string tenant, IdempotencyKey key, byte[] id, long now) => session.Execute("""
         INSERT INTO idempotency_keys (tenant, scope, key, fingerprint, job_id, created_at) VALUES ($tenant, $scope, $key, $fingerprint, $id, $now)
         """, ("$tenant", tenant), ("$scope", key.Scope), ("$key", key.Key), ("$fingerprint", key.Fingerprint.ToArray()), ("$id", id), ("$now", now));
 
-    /// <summary>The row just written, as a read would give it.</summary>
-    private static Job NewRow(NewJob job, JobId id, DateTimeOffset now, bool dispatched)
+    internal static AddOutcome? Recall(SqliteSession session, string tenant, IdempotencyKey key)
     {
-        var micros = Columns.Stored(now);
-        return new Job
-        {
-            Id = id,
-            Tenant = job.Tenant,
-            State = JobState.Queued,
-            Version = 1,
-            Model = job.Model,
-            ModelVersion = job.ModelVersion,
-            Priority = job.Priority,
-            Attempt = 0,
-            MaxAttempts = job.MaxAttempts,
-            CreatedAt = micros,
-            NotBefore = job.NotBefore is { } start ? Columns.Stored(start) : null,
-            DispatchedAt = dispatched ? micros : null,
-            ExpiresAt = Columns.Stored(now + job.ExpiresIn),
-            Timeout = TimeSpan.FromMicroseconds(Columns.Micros(job.Timeout)),
-            Metadata = job.Metadata,
-            VersionNamed = job.VersionNamed,
-            ReplayOf = job.ReplayOf,
-            TraceParent = job.TraceParent,
-        };
+        if (FindKey(session, tenant, key) is not { } known)
+            return null;
+        if (!known.Matches)
+            return new AddOutcome.KeyReused();
+        return SqliteJobStore.Find(session, tenant, known.Id) is { } job ? new AddOutcome.Replayed(job) : new AddOutcome.Gone();
     }
 
-    internal static AddOutcome? Recall(SqliteSession session, string tenant, IdempotencyKey key)
+    /// <summary>What a key made, a job or a bulk replay, and whether from the same body; null when it made nothing.</summary>
+    internal static (JobId Id, bool Matches)? FindKey(SqliteSession session, string tenant, IdempotencyKey key)
     {
         using var rows = session.Query(
             "SELECT fingerprint, job_id FROM idempotency_keys WHERE tenant = $tenant AND scope = $scope AND key = $key",
             ("$tenant", tenant), ("$scope", key.Scope), ("$key", key.Key));
-        if (!rows.Read())
-            return null;
-        if (!key.Fingerprint.Span.SequenceEqual(rows.GetFieldValue<byte[]>(0)))
-            return new AddOutcome.KeyReused();
-        return SqliteJobStore.Find(session, tenant, Columns.Id(rows, 1)) is { } job ? new AddOutcome.Replayed(job) : new AddOutcome.Gone();
+        return rows.Read() ? (Columns.Id(rows, 1), key.Fingerprint.Span.SequenceEqual(rows.GetFieldValue<byte[]>(0))) : null;
     }
 
     /// <summary>True while the model's window has room and nothing due waits outside it: a newcomer does not overtake.</summary>

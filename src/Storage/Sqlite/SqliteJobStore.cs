@@ -6,16 +6,13 @@ namespace Millrace.Storage.Sqlite;
 /// <inheritdoc/>
 public sealed class SqliteJobStore(SqliteDatabase database, SqliteInsert insert, TimeProvider time) : IJobStore
 {
-    /// <summary>A position further back than this is not counted: it would cost the writer's time and tell nobody more.</summary>
-    private const int FarthestPosition = 10_000;
-
     public Task<AddOutcome> AddAsync(NewJob job, CancellationToken cancellation) => database.WriteAsync(session => insert.Add(session, job), cancellation);
 
     public Task<Job?> ReadAsync(string tenant, JobId id, CancellationToken cancellation) =>
         Task.FromResult(database.Read(session => Find(session, tenant, id)));
 
     public Task<JobDetails?> ReadDetailsAsync(string tenant, JobId id, CancellationToken cancellation) => Task.FromResult(database.Read(session =>
-        Find(session, tenant, id) is { } job ? new JobDetails(job, Attempts(session, job), Position(session, job)) : null));
+        Find(session, tenant, id) is { } job ? JobDetails.Of(job, Followed(session, job), Before(session, job)) : null));
 
     public Task<ReadOnlyMemory<byte>?> ReadResultAsync(string tenant, JobId id, CancellationToken cancellation)
     {
@@ -96,7 +93,7 @@ public sealed class SqliteJobStore(SqliteDatabase database, SqliteInsert insert,
         return rows.Read() ? Columns.ReadJob(rows) : null;
     }
 
-    private static List<JobAttempt> Attempts(SqliteSession session, Job job)
+    private static List<JobAttempt> Followed(SqliteSession session, Job job)
     {
         var attempts = new List<JobAttempt>();
         using (var rows = session.Query(
@@ -108,12 +105,10 @@ public sealed class SqliteJobStore(SqliteDatabase database, SqliteInsert insert,
                     Columns.Text(rows, 3), job.ModelVersion, Columns.Error(rows, 4)));
             }
         }
-        if (job.Attempt > 0 && job.StartedAt is { } started && attempts.All(a => a.Attempt != job.Attempt))
-            attempts.Add(new JobAttempt(job.Attempt, started, job.FinishedAt, job.Worker, job.ModelVersion, job.Error?.Attempt == job.Attempt ? job.Error : null));
         return attempts;
     }
 
-    private static int? Position(SqliteSession session, Job job)
+    private static long? Before(SqliteSession session, Job job)
     {
         const string sql = """
             SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE model = $model AND tenant = $tenant AND state = 0 AND dispatched_at IS NOT NULL
@@ -124,9 +119,8 @@ public sealed class SqliteJobStore(SqliteDatabase database, SqliteInsert insert,
             """;
         if (job.State != JobState.Queued)
             return null;
-        var before = (long)session.Scalar(sql, ("$model", job.Model), ("$tenant", job.Tenant), ("$priority", job.Priority),
-            ("$created_at", Columns.Micros(job.CreatedAt)), ("$id", Columns.Bytes(job.Id)), ("$most", FarthestPosition))!;
-        return before < FarthestPosition ? (int)before : null;
+        return (long)session.Scalar(sql, ("$model", job.Model), ("$tenant", job.Tenant), ("$priority", job.Priority),
+            ("$created_at", Columns.Micros(job.CreatedAt)), ("$id", Columns.Bytes(job.Id)), ("$most", JobDetails.FarthestPosition))!;
     }
 
     private static (string Sql, (string Name, object? Value)[] Values) ListQuery(JobFilter filter)

@@ -86,15 +86,14 @@ public sealed class SqliteReplayStore(SqliteDatabase database, SqliteInsert inse
         return Find(session, tenant, Columns.Bytes(id));
     }, cancellation);
 
-    public Task<IReadOnlyList<BulkReplay>> DueBulksAsync(CancellationToken cancellation) => Task.FromResult(database.Read(session =>
+    public Task<IReadOnlyList<DueReplay>> DueBulksAsync(CancellationToken cancellation) => Task.FromResult(database.Read(session =>
     {
-        var due = new List<(byte[] Id, string Tenant)>();
-        using (var rows = session.Query("SELECT id, tenant FROM replays WHERE state = 0 AND (rate IS NULL OR paced_at IS NULL OR $now >= paced_at + 1000000 / rate) ORDER BY created_at", ("$now", Now())))
-        {
-            while (rows.Read())
-                due.Add((rows.GetFieldValue<byte[]>(0), rows.GetString(1)));
-        }
-        return (IReadOnlyList<BulkReplay>)due.Select(d => Find(session, d.Tenant, d.Id)!).ToArray();
+        const string sql = "SELECT id, rate FROM replays WHERE state = 0 AND (rate IS NULL OR paced_at IS NULL OR $now >= paced_at + 1000000 / rate) ORDER BY created_at";
+        var due = new List<DueReplay>();
+        using var rows = session.Query(sql, ("$now", Now()));
+        while (rows.Read())
+            due.Add(new DueReplay(Columns.Id(rows, 0), rows.IsDBNull(1) ? null : rows.GetDouble(1)));
+        return (IReadOnlyList<DueReplay>)due;
     }));
 
     public Task<IReadOnlyList<RunJob>> StepBulkAsync(JobId id, Func<string, string?> version, int atMost, CancellationToken cancellation) => database.WriteAsync<IReadOnlyList<RunJob>>(session =>
@@ -145,20 +144,8 @@ public sealed class SqliteReplayStore(SqliteDatabase database, SqliteInsert inse
         return tickets;
     }
 
-    private static BulkOutcome? Known(SqliteSession session, string tenant, IdempotencyKey key)
-    {
-        byte[] id;
-        using (var rows = session.Query("SELECT fingerprint, job_id FROM idempotency_keys WHERE tenant = $tenant AND scope = $scope AND key = $key",
-            ("$tenant", tenant), ("$scope", key.Scope), ("$key", key.Key)))
-        {
-            if (!rows.Read())
-                return null;
-            if (!key.Fingerprint.Span.SequenceEqual(rows.GetFieldValue<byte[]>(0)))
-                return new BulkOutcome.KeyReused();
-            id = rows.GetFieldValue<byte[]>(1);
-        }
-        return Find(session, tenant, id) is { } replay ? new BulkOutcome.Repeated(replay) : new BulkOutcome.KeyReused();
-    }
+    private static BulkOutcome? Known(SqliteSession session, string tenant, IdempotencyKey key) => SqliteInsert.FindKey(session, tenant, key) is not { } known ? null
+        : known.Matches && Find(session, tenant, Columns.Bytes(known.Id)) is { } replay ? new BulkOutcome.Repeated(replay) : new BulkOutcome.KeyReused();
 
     private static BulkReplay? Find(SqliteSession session, string tenant, byte[] id)
     {

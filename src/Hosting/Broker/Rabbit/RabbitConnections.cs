@@ -11,15 +11,13 @@ internal sealed class RabbitConnections(BrokerOptions options, TimeProvider time
     private readonly RabbitLink _consuming = new(options, "consume", time, logger);
     private readonly ConcurrentDictionary<RabbitConsumer, bool> _consumers = new();
 
-    public bool IsReachable => _consuming.IsOpen;
-
     public IReadOnlyList<(string Name, TimeSpan? Silence)> Consumers => _consumers.Keys.Select(c => (c.Name, c.Silence)).ToArray();
 
     public RabbitPublisher Publisher(bool confirms, Action<IReadOnlyBasicProperties>? returned = null) => new(_publishing, options, confirms, returned);
 
-    public RabbitConsumer Consume(Consumption what, TimeProvider clock, ILogger to)
+    public RabbitConsumer Consume(Consumption what)
     {
-        var consumer = new RabbitConsumer(what, _consuming, clock, to);
+        var consumer = new RabbitConsumer(what, _consuming, time, logger);
         _consumers[consumer] = true;
         return consumer;
     }

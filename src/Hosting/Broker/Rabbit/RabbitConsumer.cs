@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Logging;
 using RabbitMQ.Client;
-using RabbitMQ.Client.Events;
 
 namespace Millrace.Hosting.Broker.Rabbit;
 
@@ -27,7 +26,7 @@ internal sealed record Consumption
 internal sealed record Delivery(ReadOnlyMemory<byte> Body, IReadOnlyBasicProperties Properties, bool Redelivered, string Queue);
 
 /// <summary>A consumer that stays attached: after a lost connection, a deleted queue or a cancel by the broker it declares and attaches again.</summary>
-internal sealed class RabbitConsumer : IAsyncDisposable
+internal sealed class RabbitConsumer : IWorkConsumer
 {
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestEnd = TimeSpan.FromSeconds(5);
@@ -40,7 +39,9 @@ internal sealed class RabbitConsumer : IAsyncDisposable
     private readonly CancellationTokenSource _end = new();
     private readonly TaskCompletionSource _idle = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Task _loop;
+    private bool _attached;
     private long? _seenAt;
+    private int _prefetch;
     private int _inWork;
     private bool _told;
 
@@ -54,8 +55,6 @@ internal sealed class RabbitConsumer : IAsyncDisposable
 
     /// <summary>Since the queue last answered; null while no consumer is attached.</summary>
     public TimeSpan? Silence => Volatile.Read(ref _attached) && _seenAt is { } at ? _time.GetElapsedTime(at) : null;
-
-    private bool _attached;
 
     /// <summary>Takes no further messages; those in work may end and are acknowledged.</summary>
     public void StopTaking() => _stopTaking.Cancel();
@@ -127,17 +126,12 @@ internal sealed class RabbitConsumer : IAsyncDisposable
         }
     }
 
-    private int _prefetch;
-
     private async Task<string> ConsumeAsync(IChannel channel, string queue, TaskCompletionSource lost)
     {
         _prefetch = _what.Prefetch();
         if (_prefetch > 0)
             await channel.BasicQosAsync(0, (ushort)Math.Min(_prefetch, ushort.MaxValue), global: false, _end.Token);
-        var consumer = new AsyncEventingBasicConsumer(channel);
-        consumer.ReceivedAsync += (_, delivered) => TakeAsync(channel, queue, delivered);
-        var watch = new CancelWatch(consumer, lost);
-        var tag = await channel.BasicConsumeAsync(queue, autoAck: _prefetch == 0, "", false, false, null, watch, _end.Token);
+        var tag = await channel.BasicConsumeAsync(queue, autoAck: _prefetch == 0, new Listener(this, channel, queue, lost), _end.Token);
         _seenAt = _time.GetTimestamp();
         Volatile.Write(ref _attached, true);
         if (_told)
@@ -168,16 +162,9 @@ internal sealed class RabbitConsumer : IAsyncDisposable
         }
     }
 
-    private Task TakeAsync(IChannel channel, string queue, BasicDeliverEventArgs delivered)
-    {
-        var delivery = new Delivery(delivered.Body.ToArray(), new BasicProperties(delivered.BasicProperties), delivered.Redelivered, queue); // the client takes its buffer back
-        Interlocked.Increment(ref _inWork);
-        _ = HandleAsync(channel, delivered.DeliveryTag, delivery);
-        return Task.CompletedTask;
-    }
-
     private async Task HandleAsync(IChannel channel, ulong tag, Delivery delivery)
     {
+        Interlocked.Increment(ref _inWork);
         var acknowledge = _prefetch > 0;
         try
         {
@@ -216,29 +203,21 @@ internal sealed class RabbitConsumer : IAsyncDisposable
         catch (OperationCanceledException) { } // leaving
     }
 
-    /// <summary>Hears when the broker cancels the consumer, as it does when the queue is deleted; our own cancels it does not count.</summary>
-    private sealed class CancelWatch(AsyncEventingBasicConsumer inner, TaskCompletionSource lost) : IAsyncBasicConsumer
+    /// <summary>Starts the handling of what comes, and hears when the broker cancels the consumer, as it does when the queue is deleted.</summary>
+    private sealed class Listener(RabbitConsumer consumer, IChannel channel, string queue, TaskCompletionSource lost) : AsyncDefaultBasicConsumer(channel)
     {
-        public IChannel? Channel => inner.Channel;
-
-        public Task HandleBasicCancelAsync(string consumerTag, CancellationToken cancellationToken = default)
+        public override Task HandleBasicDeliverAsync(string consumerTag, ulong deliveryTag, bool redelivered, string exchange, string routingKey, IReadOnlyBasicProperties properties,
+            ReadOnlyMemory<byte> body, CancellationToken cancellationToken = default)
         {
-            lost.TrySetResult();
-            return inner.HandleBasicCancelAsync(consumerTag, cancellationToken);
+            var delivery = new Delivery(body.ToArray(), new BasicProperties(properties), redelivered, queue); // the client takes its buffer back
+            _ = consumer.HandleAsync(Channel, deliveryTag, delivery);
+            return Task.CompletedTask;
         }
 
-        public Task HandleBasicCancelOkAsync(string consumerTag, CancellationToken cancellationToken = default) => inner.HandleBasicCancelOkAsync(consumerTag, cancellationToken);
-
-        public Task HandleBasicConsumeOkAsync(string consumerTag, CancellationToken cancellationToken = default) => inner.HandleBasicConsumeOkAsync(consumerTag, cancellationToken);
-
-        public Task HandleBasicDeliverAsync(string consumerTag, ulong deliveryTag, bool redelivered, string exchange, string routingKey, IReadOnlyBasicProperties properties,
-            ReadOnlyMemory<byte> body, CancellationToken cancellationToken = default) =>
-            inner.HandleBasicDeliverAsync(consumerTag, deliveryTag, redelivered, exchange, routingKey, properties, body, cancellationToken);
-
-        public Task HandleChannelShutdownAsync(object channel, ShutdownEventArgs reason)
+        public override Task HandleBasicCancelAsync(string consumerTag, CancellationToken cancellationToken = default)
         {
             lost.TrySetResult();
-            return inner.HandleChannelShutdownAsync(channel, reason);
+            return base.HandleBasicCancelAsync(consumerTag, cancellationToken);
         }
     }
 }

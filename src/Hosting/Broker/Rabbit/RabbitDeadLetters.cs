@@ -1,21 +1,20 @@
 using System.Text;
 using System.Text.Json;
-using Microsoft.Extensions.Logging;
 
 namespace Millrace.Hosting.Broker.Rabbit;
 
 /// <summary>Consumes what was set aside or dead-lettered.</summary>
-internal sealed class RabbitDeadLetters(RabbitConnections connections, Topology topology, TimeProvider time, ILogger<RabbitDeadLetters> logger) : IDeadLetterQueue
+internal sealed class RabbitDeadLetters(RabbitConnections connections, Topology topology) : IDeadLetterQueue
 {
     private const int MostAtOnce = 16;
 
-    public IWorkConsumer Consume(Func<DeadMessage, Task> handler) => new Consumer(connections.Consume(new Consumption
+    public IWorkConsumer Consume(Func<DeadMessage, Task> handler) => connections.Consume(new Consumption
     {
         Name = topology.Dead,
         DeclareAsync = async (channel, cancellation) => { await topology.DeclareDeadAsync(channel, cancellation); return topology.Dead; },
         Prefetch = () => MostAtOnce,
         HandleAsync = delivery => handler(Read(delivery)),
-    }, time, logger));
+    });
 
     private static DeadMessage Read(Delivery delivery)
     {
@@ -31,11 +30,4 @@ internal sealed class RabbitDeadLetters(RabbitConnections connections, Topology 
     private static string? Header(IDictionary<string, object?>? headers, string name) => headers is not null && headers.TryGetValue(name, out var value)
         ? value is byte[] text ? Encoding.UTF8.GetString(text) : value?.ToString()
         : null;
-
-    private sealed class Consumer(RabbitConsumer consumer) : IWorkConsumer
-    {
-        public void StopTaking() => consumer.StopTaking();
-
-        public ValueTask DisposeAsync() => consumer.DisposeAsync();
-    }
 }

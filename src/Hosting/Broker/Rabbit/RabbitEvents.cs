@@ -21,9 +21,8 @@ internal sealed class RabbitEvents : IEventBus, IAsyncDisposable
     private readonly ILogger _logger;
     private readonly RabbitConsumer _consumer;
     private readonly Task _loop;
-    private int _declaredFor = -1;
 
-    public RabbitEvents(RabbitConnections connections, Topology topology, TimeProvider time, ILogger<RabbitEvents> logger)
+    public RabbitEvents(RabbitConnections connections, Topology topology, ILogger<RabbitEvents> logger)
     {
         (_publisher, _topology, _logger) = (connections.Publisher(confirms: false), topology, logger);
         _consumer = connections.Consume(new Consumption
@@ -32,7 +31,7 @@ internal sealed class RabbitEvents : IEventBus, IAsyncDisposable
             DeclareAsync = DeclareAsync,
             Prefetch = () => 0,
             HandleAsync = HandleAsync,
-        }, time, logger);
+        });
         _loop = Task.Run(PublishAllAsync);
     }
 
@@ -81,11 +80,7 @@ internal sealed class RabbitEvents : IEventBus, IAsyncDisposable
         {
             try
             {
-                if (_declaredFor != _publisher.Generation || _publisher.Generation == 0)
-                {
-                    await _publisher.WithChannelAsync(async (channel, cancellation) => { await _topology.DeclareEventsAsync(channel, cancellation); return true; }, CancellationToken.None);
-                    _declaredFor = _publisher.Generation;
-                }
+                await _publisher.DeclareOnceAsync(_topology.Events, _topology.DeclareEventsAsync, CancellationToken.None);
                 await _publisher.PublishAsync(_topology.Events, "", new BasicProperties { Type = type }, body, mandatory: false, CancellationToken.None);
             }
             catch (BrokerUnavailableException) { } // the link has told; whoever waits reads the store again after a while

@@ -10,7 +10,6 @@ namespace Millrace.Hosting.Broker.Rabbit;
 internal sealed class RabbitInference : IInferenceQueue, IAsyncDisposable
 {
     private readonly ConcurrentDictionary<string, Waiting> _waiting = new();
-    private readonly ConcurrentDictionary<string, int> _declared = new();
     private readonly RabbitPublisher _publisher;
     private readonly RabbitConsumer _replies;
     private readonly Topology _topology;
@@ -19,7 +18,7 @@ internal sealed class RabbitInference : IInferenceQueue, IAsyncDisposable
     private TaskCompletionSource<string> _replyTo = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _last;
 
-    public RabbitInference(RabbitConnections connections, Topology topology, BrokerOptions options, TimeProvider time, ILogger<RabbitInference> logger)
+    public RabbitInference(RabbitConnections connections, Topology topology, BrokerOptions options, ILogger<RabbitInference> logger)
     {
         (_topology, _options, _logger) = (topology, options, logger);
         _publisher = connections.Publisher(confirms: false, NoteReturned); // the reply is the confirm
@@ -30,14 +29,14 @@ internal sealed class RabbitInference : IInferenceQueue, IAsyncDisposable
             Prefetch = () => 0,
             HandleAsync = HandleAsync,
             Attached = NoteAttached,
-        }, time, logger);
+        });
     }
 
     public async Task<InferReply> SendAsync(InferPack pack, CancellationToken cancellation)
     {
         var body = PackCodec.Write(pack);
         if (body.Length > _options.MaxMessageBytes)
-            return Fail(pack, InferFailure.TooLarge, $"A request of the sync lane may have {_options.MaxMessageBytes} bytes with its tensors; this one has {body.Length}. Send it as a job (POST /v1/jobs).");
+            return Replies.ToAll(pack, InferFailure.TooLarge, $"A request of the sync lane may have {_options.MaxMessageBytes} bytes with its tensors; this one has {body.Length}. Send it as a job (POST /v1/jobs).");
         var id = Interlocked.Increment(ref _last).ToString(CultureInfo.InvariantCulture);
         var waiting = new Waiting(pack);
         _waiting[id] = waiting;
@@ -58,11 +57,7 @@ internal sealed class RabbitInference : IInferenceQueue, IAsyncDisposable
     private async Task PublishAsync(InferPack pack, string id, ReadOnlyMemory<byte> body, CancellationToken cancellation)
     {
         var replyTo = await ReplyQueueAsync(cancellation);
-        if (!_declared.TryGetValue(pack.Model, out var generation) || generation != _publisher.Generation)
-        {
-            await _publisher.WithChannelAsync(async (channel, token) => { await _topology.DeclareInferAsync(channel, pack.Model, token); return true; }, cancellation);
-            _declared[pack.Model] = _publisher.Generation;
-        }
+        await _publisher.DeclareOnceAsync(_topology.Infer(pack.Model), (channel, token) => _topology.DeclareInferAsync(channel, pack.Model, token), cancellation);
         var longest = pack.Items.Max(i => i.Remaining);
         var properties = new BasicProperties
         {
@@ -71,12 +66,7 @@ internal sealed class RabbitInference : IInferenceQueue, IAsyncDisposable
             ReplyTo = replyTo,
             Expiration = Math.Max(1, (long)longest.TotalMilliseconds).ToString(CultureInfo.InvariantCulture),
         };
-        try { await _publisher.PublishAsync("", _topology.Infer(pack.Model), properties, body, mandatory: true, cancellation); }
-        catch (BrokerUnavailableException)
-        {
-            _declared.TryRemove(pack.Model, out _); // its queue may have been deleted
-            throw;
-        }
+        await _publisher.PublishAsync("", _topology.Infer(pack.Model), properties, body, mandatory: true, cancellation);
     }
 
     /// <summary>While the reply queue is being made again, a request waits for it no longer than a publish may take.</summary>
@@ -94,7 +84,7 @@ internal sealed class RabbitInference : IInferenceQueue, IAsyncDisposable
     {
         if (properties.CorrelationId is not { } id || !_waiting.TryGetValue(id, out var waiting))
             return;
-        _declared.TryRemove(waiting.Pack.Model, out _);
+        _publisher.Forget(_topology.Infer(waiting.Pack.Model));
         waiting.Reply.TrySetException(new BrokerUnavailableException($"There is no queue for requests to {waiting.Pack.Model}."));
     }
 
@@ -107,7 +97,7 @@ internal sealed class RabbitInference : IInferenceQueue, IAsyncDisposable
         }
         Volatile.Write(ref _replyTo, new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously));
         foreach (var waiting in _waiting.Values) // replies to the lost queue come nowhere
-            waiting.Reply.TrySetResult(Fail(waiting.Pack, InferFailure.DeadlineExceeded, "The connection to the broker was lost while the request was under way; it may have run."));
+            waiting.Reply.TrySetResult(Replies.ToAll(waiting.Pack, InferFailure.DeadlineExceeded, "The connection to the broker was lost while the request was under way; it may have run."));
     }
 
     private Task HandleAsync(Delivery delivery)
@@ -118,13 +108,10 @@ internal sealed class RabbitInference : IInferenceQueue, IAsyncDisposable
         catch (InvalidDataException error)
         {
             _logger.MessageUnreadable("replies", error.Message);
-            waiting.Reply.TrySetResult(Fail(waiting.Pack, InferFailure.ModelError, "The worker's reply can't be read."));
+            waiting.Reply.TrySetResult(Replies.ToAll(waiting.Pack, InferFailure.ModelError, "The worker's reply can't be read."));
         }
         return Task.CompletedTask;
     }
-
-    private static InferReply Fail(InferPack pack, InferFailure failure, string detail) =>
-        new() { Outcomes = pack.Items.Select(i => new InferOutcome { Id = i.Id, Failure = failure, Detail = detail }).ToArray() };
 
     private sealed record Waiting(InferPack Pack)
     {

@@ -17,8 +17,6 @@ internal sealed class RabbitLink(BrokerOptions options, string purpose, TimeProv
     private bool _told;
     private bool _disposed;
 
-    public bool IsOpen => _connection is { IsOpen: true };
-
     /// <exception cref="BrokerUnavailableException">The broker can't be reached, or could not just now.</exception>
     public async Task<IConnection> ConnectAsync(CancellationToken cancellation)
     {

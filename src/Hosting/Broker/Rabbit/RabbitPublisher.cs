@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using RabbitMQ.Client;
 
 namespace Millrace.Hosting.Broker.Rabbit;
@@ -7,10 +8,26 @@ namespace Millrace.Hosting.Broker.Rabbit;
 internal sealed class RabbitPublisher(RabbitLink link, BrokerOptions options, bool confirms, Action<IReadOnlyBasicProperties>? returned = null) : IAsyncDisposable
 {
     private readonly SemaphoreSlim _gate = new(1, 1);
+    private volatile ConcurrentDictionary<string, bool> _declared = new();
     private volatile IChannel? _channel;
 
-    /// <summary>A number that changes when the channel does: what was declared before may be gone with the broker.</summary>
-    public int Generation { get; private set; }
+    /// <summary>Declares what is published to, once for each channel: what was declared before may be gone with the broker.</summary>
+    /// <param name="name">Of the queue or exchange.</param>
+    /// <exception cref="BrokerUnavailableException">The broker does not answer, or refuses it.</exception>
+    public async Task DeclareOnceAsync(string name, Func<IChannel, CancellationToken, Task> declare, CancellationToken cancellation)
+    {
+        if (_channel is { IsOpen: true } && _declared.ContainsKey(name))
+            return;
+        await WithChannelAsync(async (channel, token) =>
+        {
+            var declared = _declared; // of this channel, or of an earlier one, which is no harm
+            await declare(channel, token);
+            return declared[name] = true;
+        }, cancellation);
+    }
+
+    /// <summary>It may have been deleted, so it is declared again before the next message.</summary>
+    public void Forget(string name) => _declared.TryRemove(name, out _);
 
     /// <param name="mandatory">A message that fits no queue is a failure.</param>
     /// <exception cref="BrokerUnavailableException">It was refused, returned, or not confirmed in time; the broker may have it nevertheless.</exception>
@@ -25,6 +42,7 @@ internal sealed class RabbitPublisher(RabbitLink link, BrokerOptions options, bo
         }
         catch (Exception error) when (RabbitFaults.IsOutside(error) && error is not BrokerUnavailableException && !cancellation.IsCancellationRequested)
         {
+            Forget(key);
             var reason = error is OperationCanceledException ? $"no confirm within {options.PublishTimeout.TotalSeconds} s" : RabbitFaults.Reason(error);
             throw new BrokerUnavailableException($"A message to {exchange}{key} was not taken by the broker: {reason}", error);
         }
@@ -63,7 +81,7 @@ internal sealed class RabbitPublisher(RabbitLink link, BrokerOptions options, bo
                 new CreateChannelOptions(confirms, confirms, outstandingPublisherConfirmationsRateLimiter: null), cancellation);
             if (returned is not null)
                 _channel.BasicReturnAsync += (_, message) => { returned(message.BasicProperties); return Task.CompletedTask; };
-            Generation++;
+            _declared = new ConcurrentDictionary<string, bool>();
             return _channel;
         }
         finally { _gate.Release(); }

@@ -6,7 +6,7 @@ using RabbitMQ.Client;
 namespace Millrace.Hosting.Broker.Rabbit;
 
 /// <summary>The worker's end of both lanes.</summary>
-internal sealed class RabbitWork(RabbitConnections connections, Topology topology, BrokerOptions options, TimeProvider time, ILogger<RabbitWork> logger) : IWorkQueue, IAsyncDisposable
+internal sealed class RabbitWork(RabbitConnections connections, Topology topology, BrokerOptions options, ILogger<RabbitWork> logger) : IWorkQueue, IAsyncDisposable
 {
     /// <summary>One in the run and one ready behind it: what is held here another worker can't take.</summary>
     private const int PacksPerInstance = 2;
@@ -14,16 +14,13 @@ internal sealed class RabbitWork(RabbitConnections connections, Topology topolog
     private readonly RabbitPublisher _replies = connections.Publisher(confirms: false);
     private readonly RabbitPublisher _aside = connections.Publisher(confirms: true);
 
-    public IWorkConsumer ConsumePacks(string model, int instances, Func<InferPack, Task<InferReply>> handler) => new Consumer(
-    [
-        connections.Consume(new Consumption
-        {
-            Name = topology.Infer(model),
-            DeclareAsync = async (channel, cancellation) => { await topology.DeclareInferAsync(channel, model, cancellation); return topology.Infer(model); },
-            Prefetch = () => PacksPerInstance * instances,
-            HandleAsync = delivery => AnswerAsync(delivery, handler),
-        }, time, logger),
-    ]);
+    public IWorkConsumer ConsumePacks(string model, int instances, Func<InferPack, Task<InferReply>> handler) => connections.Consume(new Consumption
+    {
+        Name = topology.Infer(model),
+        DeclareAsync = async (channel, cancellation) => { await topology.DeclareInferAsync(channel, model, cancellation); return topology.Infer(model); },
+        Prefetch = () => PacksPerInstance * instances,
+        HandleAsync = delivery => AnswerAsync(delivery, handler),
+    });
 
     public IWorkConsumer ConsumeTickets(string model, Func<int> prefetch, Func<RunJob, Task> handler)
     {
@@ -34,9 +31,9 @@ internal sealed class RabbitWork(RabbitConnections connections, Topology topolog
             Prefetch = () => Math.Max(1, prefetch()),
             HandleAsync = delivery => RunAsync(delivery, model, handler),
         };
-        var present = From(topology.Jobs(model), async (channel, cancellation) => await topology.DeclareJobsAsync(channel, model, cancellation));
-        var earlier = topology.EarlierJobs(model).Select(name => From(name, async (channel, cancellation) => await channel.QueueDeclarePassiveAsync(name, cancellation)));
-        return new Consumer([.. earlier.Append(present).Select(what => connections.Consume(what, time, logger))]);
+        var present = From(topology.Jobs(model), (channel, cancellation) => topology.DeclareJobsAsync(channel, model, cancellation));
+        var earlier = topology.EarlierJobs(model).Select(name => From(name, (channel, cancellation) => channel.QueueDeclarePassiveAsync(name, cancellation)));
+        return new Together([.. earlier.Append(present).Select(connections.Consume)]);
     }
 
     public async ValueTask DisposeAsync()
@@ -60,11 +57,11 @@ internal sealed class RabbitWork(RabbitConnections connections, Topology topolog
             return;
         }
         var reply = delivery.Redelivered // it may be what took its worker down, and its caller can send it again
-            ? Failed(pack, InferFailure.WorkerLost, "The worker that had the request was lost; send it again.")
+            ? Replies.ToAll(pack, InferFailure.WorkerLost, "The worker that had the request was lost; send it again.")
             : await handler(pack);
         var body = PackCodec.Write(reply);
         if (body.Length > options.MaxMessageBytes)
-            body = PackCodec.Write(Failed(pack, InferFailure.TooLarge, $"The response has more than {options.MaxMessageBytes} bytes, which is the most that the sync lane carries; send a job (POST /v1/jobs)."));
+            body = PackCodec.Write(Replies.ToAll(pack, InferFailure.TooLarge, $"The response has more than {options.MaxMessageBytes} bytes, which is the most that the sync lane carries; send a job (POST /v1/jobs)."));
         try { await _replies.PublishAsync("", replyTo, new BasicProperties { CorrelationId = delivery.Properties.CorrelationId }, body, mandatory: false, CancellationToken.None); }
         catch (BrokerUnavailableException error) { logger.ReplyLost(error); } // the caller waits to its deadline
     }
@@ -93,14 +90,11 @@ internal sealed class RabbitWork(RabbitConnections connections, Topology topolog
             MessageId = Guid.NewGuid().ToString("N"),
             Headers = new Dictionary<string, object?> { [SetAside.Reason] = reason, [SetAside.Queue] = delivery.Queue },
         };
-        await _aside.WithChannelAsync(async (channel, cancellation) => { await topology.DeclareDeadAsync(channel, cancellation); return true; }, CancellationToken.None);
+        await _aside.DeclareOnceAsync(topology.Dead, topology.DeclareDeadAsync, CancellationToken.None);
         await _aside.PublishAsync("", topology.Dead, properties, delivery.Body, mandatory: true, CancellationToken.None);
     }
 
-    private static InferReply Failed(InferPack pack, InferFailure failure, string detail) =>
-        new() { Outcomes = pack.Items.Select(i => new InferOutcome { Id = i.Id, Failure = failure, Detail = detail }).ToArray() };
-
-    private sealed class Consumer(IReadOnlyList<RabbitConsumer> consumers) : IWorkConsumer
+    private sealed class Together(IReadOnlyList<RabbitConsumer> consumers) : IWorkConsumer
     {
         public void StopTaking()
         {
