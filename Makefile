@@ -11,7 +11,7 @@ export DOTNET_NOLOGO := 1
 BUILD = dotnet build --configuration Release --nologo --verbosity quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down logs survive soak chaos bugs build test format sdk deps bench clean
+.PHONY: help run up down logs keys admission docs survive soak chaos bugs build test format sdk deps bench clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
@@ -30,6 +30,10 @@ up: deps ## Build and serve as processes: make up [API=1] [WORKERS=1] [MODELS=./
 down: ## Stop what make up started
 	@deploy/local/down.sh
 
+keys: ## Make, list or revoke keys: make keys ARGS="create --name me --roles submit,read"
+	@$(BUILD) src/Standalone
+	@deploy/local/keys.sh $(ARGS)
+
 logs: ## Follow the logs of what make up started
 	@tail -n 20 -F .run/*.log
 
@@ -47,6 +51,10 @@ format: sdk ## Format the code
 
 deps: sdk ## Install RabbitMQ and PostgreSQL where they are missing
 	@deploy/local/deps.sh
+
+docs: sdk ## Write the generated pages of docs/ anew
+	@$(BUILD) tests/Architecture.Tests
+	@MILLRACE_WRITE_DOCS=1 artifacts/bin/Architecture.Tests/release/Millrace.Architecture.Tests -noColor -class '*DocumentTests'
 
 sdk:
 	@command -v dotnet >/dev/null || { echo "The .NET 10 SDK is needed (global.json names it): Debian's or Microsoft's package dotnet-sdk-10.0" >&2; exit 1; }

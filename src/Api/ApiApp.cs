@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Builder;
+using Millrace.Api.Access;
 using Millrace.Api.Http;
 using Millrace.Hosting.Servers;
 using Millrace.Hosting.Startup;
@@ -8,7 +9,7 @@ namespace Millrace.Api;
 /// <summary>The API as a process of its own: it meets its workers in RabbitMQ and PostgreSQL.</summary>
 public static class ApiApp
 {
-    public static Task<int> RunAsync(string[] args) => MillraceHost.RunAsync(() => Build(args), static (_, url) => Console.WriteLine($"Millrace listens on {url}"));
+    public static Task<int> RunAsync(string[] args) => KeyCommands.Match(args) ? KeyCommands.RunAsync(args) : MillraceHost.RunAsync(() => Build(args), static (_, url) => Console.WriteLine($"Millrace listens on {url}"));
 
     public static WebApplication Build(string[] args)
     {
@@ -17,7 +18,7 @@ public static class ApiApp
         builder.Services.AddMillraceStore(builder.Configuration);
         builder.Services.AddMillraceBroker(builder.Configuration);
         builder.Services.AddMillraceApi();
-        builder.ListenOn<HttpOptions>(o => o.Url);
+        builder.ListenOn<HttpOptions>(o => o.Url, ApiServiceExtensions.LimitConnections);
         var app = builder.Build();
         app.MapMillraceApi();
         return app;

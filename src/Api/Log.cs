@@ -34,4 +34,7 @@ internal static partial class Log
 
     [LoggerMessage(3301, LogLevel.Warning, "A message of {Queue} was set aside: {Reason}")]
     internal static partial void DeadLetterKept(this ILogger logger, string queue, string reason);
+
+    [LoggerMessage(3401, LogLevel.Warning, "A rate limit can't be leased from the store, so this replica counts for itself: {Reason}")]
+    internal static partial void RateStoreAway(this ILogger logger, string reason);
 }

@@ -5,6 +5,7 @@ using Microsoft.Extensions.Logging;
 using Millrace.Hosting.Configuration;
 using Millrace.Hosting.Faults;
 using Millrace.Hosting.Lifecycle;
+using Millrace.Hosting.Resilience;
 using Millrace.Hosting.Startup;
 using static Millrace.Hosting.Configuration.SettingsExtensions;
 
@@ -18,6 +19,11 @@ public static class HostingServiceExtensions
         services.TryAddSingleton(TimeProvider.System);
         services.AddSettings("Drain", Range<DrainOptions, TimeSpan>("Timeout", o => o.Timeout, TimeSpan.Zero, TimeSpan.FromHours(1)));
         services.AddOptions<HostOptions>().Configure<DrainOptions>((host, drain) => host.ShutdownTimeout = drain.Timeout + TimeSpan.FromSeconds(5));
+        services.AddSettings("Breaker",
+            Range<BreakerOptions, int>("MinimumCalls", o => o.MinimumCalls, 2, 10_000),
+            Range<BreakerOptions, double>("FailureRatio", o => o.FailureRatio, 0.01, 1),
+            Range<BreakerOptions, TimeSpan>("Window", o => o.Window, TimeSpan.FromMilliseconds(500), TimeSpan.FromMinutes(10)),
+            Range<BreakerOptions, TimeSpan>("OpenFor", o => o.OpenFor, TimeSpan.FromMilliseconds(500), TimeSpan.FromMinutes(1)));
         services.AddHostedService<SettingsCheck>();
         services.AddSettings<FaultOptions>("Faults");
         services.AddSingleton(ReadFaults);

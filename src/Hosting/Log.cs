@@ -19,6 +19,12 @@ internal static partial class Log
     [LoggerMessage(1004, LogLevel.Warning, "Waiting for the database: {Reason}")]
     internal static partial void StoreAway(this ILogger logger, string reason);
 
+    [LoggerMessage(1007, LogLevel.Warning, "The circuit around the {Name} is open: {Reason}")]
+    internal static partial void CircuitOpened(this ILogger logger, string name, string reason);
+
+    [LoggerMessage(1008, LogLevel.Information, "The circuit around the {Name} is closed again")]
+    internal static partial void CircuitClosed(this ILogger logger, string name);
+
     [LoggerMessage(1005, LogLevel.Information, "The database is there")]
     internal static partial void StoreBack(this ILogger logger);
 }

@@ -1,10 +1,6 @@
 using System.Text.RegularExpressions;
-using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
-using Microsoft.Extensions.DependencyInjection;
-using Millrace.Api.Errors;
-using Millrace.Hosting.Configuration;
-using Millrace.Hosting.Health;
+using Millrace.Architecture.Tests.Documents;
 using Millrace.Standalone;
 using Millrace.Tests.Support;
 
@@ -14,22 +10,10 @@ namespace Millrace.Architecture.Tests;
 public sealed partial class DocumentTests
 {
     [Fact]
-    public void Given_the_settings_When_the_configuration_page_is_read_Then_it_has_each_of_them_and_no_other()
-    {
-        using var app = (IDisposable)StandaloneApp.Build([]);
-        var settings = ((WebApplication)app).Services.GetServices<SettingsSection>().Append(new SettingsSection("Health", typeof(HealthOptions))) // the worker's alone
-            .SelectMany(s => s.Options.GetProperties().Select(p => $"Millrace:{s.Name}:{p.Name}")).Order().ToArray();
-        Assert.NotEmpty(settings);
-        var documented = Setting().Matches(Read("docs", "configuration.md")).Select(m => m.Value).Distinct().Order().ToArray();
-        Assert.Equal(settings, documented);
-    }
+    public void Given_the_settings_When_the_configuration_page_is_read_Then_it_is_what_the_options_say() => Generated.MustBe("configuration.md", ConfigurationPage.Write());
 
     [Fact]
-    public void Given_the_error_codes_When_the_errors_page_is_read_Then_it_has_each_with_its_status()
-    {
-        var page = Read("docs", "errors.md");
-        Assert.All(ErrorCodes.All.Values, e => Assert.Matches($@"(?m)^\|\s*{e.Status}\s*\|\s*`{e.Name}`", page));
-    }
+    public void Given_the_error_codes_When_the_errors_page_is_read_Then_it_is_what_the_code_says() => Generated.MustBe("errors.md", ErrorsPage.Write());
 
     [Fact]
     public void Given_the_tests_When_the_conformance_page_is_read_Then_each_line_marked_tested_has_a_test_and_no_other_has()
@@ -52,9 +36,6 @@ public sealed partial class DocumentTests
     }
 
     private static string Read(params string[] path) => File.ReadAllText(Path.Combine([Repository.Root, .. path]));
-
-    [GeneratedRegex(@"Millrace:[A-Z]\w+:[A-Z]\w+")]
-    private static partial Regex Setting();
 
     [GeneratedRegex(@"\[Conformance\([0-9, ]+\)\]")]
     private static partial Regex Marks();

@@ -97,9 +97,9 @@ public abstract partial class JobStoreConformance
 
         var depths = await Store.Jobs.ReadQueuesAsync(null, Cancellation);
 
-        Assert.Equal([(Model, 3L, 1L), ("other", 1, 0)], depths.Select(d => (d.Model, d.Queued, d.Running)));
+        Assert.Equal([(Model, "a", 2L, 1L), (Model, "b", 1, 0), ("other", "a", 1, 0)], depths.Select(d => (d.Model, d.Tenant, d.Queued, d.Running)));
         Assert.Equal(oldest.CreatedAt, depths[0].Oldest);
-        Assert.Equal(depths[1], Assert.Single(await Store.Jobs.ReadQueuesAsync("other", Cancellation)));
+        Assert.Equal(depths[2], Assert.Single(await Store.Jobs.ReadQueuesAsync("other", Cancellation)));
         Assert.Empty(await Store.Jobs.ReadQueuesAsync("none", Cancellation));
     }
 }

@@ -11,8 +11,8 @@ public abstract partial class JobStoreConformance
     {
         await ReopenAsync(window: 2);
         var first = await AddAsync(New());
-        await Store.Queues.SetPausedAsync(Model, true, Cancellation);
-        await Store.Queues.SetPausedAsync(Model, true, Cancellation);
+        await Store.Queues.SetPausedAsync(Model, true, Entry(), Cancellation);
+        await Store.Queues.SetPausedAsync(Model, true, Entry(), Cancellation);
         var second = await AddAsync(New());
         var third = await AddAsync(New());
         var other = await AddAsync(New(model: "other"));
@@ -23,7 +23,7 @@ public abstract partial class JobStoreConformance
         Assert.Empty(await RefillAsync());
         Assert.Empty(await Store.Dispatch.CountDispatchedAsync(TimeSpan.Zero, Cancellation));
 
-        await Store.Queues.SetPausedAsync(Model, false, Cancellation);
+        await Store.Queues.SetPausedAsync(Model, false, Entry(), Cancellation);
         Assert.Empty(await Store.Queues.ReadPausedAsync(Cancellation));
         Assert.Equal(2, (await Store.Dispatch.CountDispatchedAsync(TimeSpan.Zero, Cancellation))[Model]);
         Assert.Equal([first.Id, second.Id], (await ClaimAsync(first, second)).Select(c => c.Id));
@@ -42,9 +42,9 @@ public abstract partial class JobStoreConformance
         var late = await AddAsync(New());
         Assert.Equal(3, await Store.Queues.CountQueuedAsync(Model, Cancellation));
 
-        Assert.Equal([first.Id], await Store.Queues.CancelQueuedAsync(Model, before, 1, Cancellation));
-        Assert.Equal([second.Id], await Store.Queues.CancelQueuedAsync(Model, before, 10, Cancellation));
-        Assert.Empty(await Store.Queues.CancelQueuedAsync(Model, before, 10, Cancellation));
+        Assert.Equal([first.Id], await Store.Queues.CancelQueuedAsync(Model, before, 1, null, Cancellation));
+        Assert.Equal([second.Id], await Store.Queues.CancelQueuedAsync(Model, before, 10, null, Cancellation));
+        Assert.Empty(await Store.Queues.CancelQueuedAsync(Model, before, 10, null, Cancellation));
 
         var canceled = await ReadAsync(first.Id);
         Assert.Equal((JobState.Canceled, JobErrorCodes.CanceledByOperator, before.AddMilliseconds(1)), (canceled.State, canceled.Error?.Code, canceled.FinishedAt));

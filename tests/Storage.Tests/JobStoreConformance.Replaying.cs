@@ -169,7 +169,7 @@ public abstract partial class JobStoreConformance
         Assert.Equal(14, await StepAsync()); // but not what was missed for long
         await PassAsync(TimeSpan.FromMilliseconds(100));
         Assert.Equal(replay.Id, Assert.Single(await Store.Replays.DueBulksAsync(Cancellation)).Id);
-        Assert.NotNull(await Store.Replays.CancelBulkAsync("a", replay.Id, Cancellation));
+        Assert.NotNull(await Store.Replays.CancelBulkAsync("a", replay.Id, Entry(), Cancellation));
         await PassAsync(TimeSpan.FromDays(2));
         await PurgeAsync(TimeSpan.FromMinutes(1));
         Assert.Null(await Store.Replays.ReadBulkAsync("a", replay.Id, Cancellation));
@@ -185,15 +185,15 @@ public abstract partial class JobStoreConformance
         Assert.IsType<BulkOutcome.KeyReused>(await Store.Replays.AddBulkAsync(Bulk() with { Key = Key("b", body: 2) }, Cancellation));
         await Store.Replays.StepBulkAsync(replay.Id, _ => "9", 2, Cancellation);
 
-        Assert.Null(await Store.Replays.CancelBulkAsync("b", replay.Id, Cancellation));
-        Assert.Equal(BulkReplayState.Canceled, (await Store.Replays.CancelBulkAsync("a", replay.Id, Cancellation))!.State);
+        Assert.Null(await Store.Replays.CancelBulkAsync("b", replay.Id, Entry(), Cancellation));
+        Assert.Equal(BulkReplayState.Canceled, (await Store.Replays.CancelBulkAsync("a", replay.Id, Entry(), Cancellation))!.State);
 
         Assert.Empty(await Store.Replays.StepBulkAsync(replay.Id, _ => "9", 100, Cancellation));
         Assert.Equal(2, (await ReadBulkAsync(replay)).Created);
         Assert.Null(await Store.Replays.ReadBulkAsync("b", replay.Id, Cancellation));
     }
 
-    private static NewBulkReplay Bulk() => new() { Filter = FailedOnes, MaxJobs = 1000 };
+    private static NewBulkReplay Bulk() => new() { Filter = FailedOnes, MaxJobs = 1000, Audit = Entry("replay.start", "") };
 
     private async Task<BulkReplay> BulkAsync(NewBulkReplay replay) => Assert.IsType<BulkOutcome.Added>(await Store.Replays.AddBulkAsync(replay, Cancellation)).Replay;
 

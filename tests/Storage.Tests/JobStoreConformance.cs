@@ -1,8 +1,11 @@
 using Microsoft.Extensions.Time.Testing;
+using Millrace.Storage.Access;
 using Millrace.Storage.Announcements;
+using Millrace.Storage.Audit;
 using Millrace.Storage.DeadLetters;
 using Millrace.Storage.Jobs;
 using Millrace.Storage.Queues;
+using Millrace.Storage.Rates;
 using Millrace.Storage.Replays;
 using Millrace.Storage.Secrets;
 
@@ -11,7 +14,8 @@ namespace Millrace.Storage.Tests;
 /// <summary>The interfaces of one store, all over the same data.</summary>
 public sealed record Stores(
     IJobStore Jobs, IDispatchStore Dispatch, IClaimStore Claims, IRepairStore Repair, IAnnouncementStore Announcements, ISecretStore Secrets,
-    IQueueStore Queues, IReplayStore Replays, IDeadLetterStore DeadLetters);
+    IQueueStore Queues, IReplayStore Replays, IDeadLetterStore DeadLetters,
+    IKeyStore Keys, IAuditStore Audit, IRateStore Rates);
 
 /// <summary>What every store must do; each file of this class tells one part of it.</summary>
 public abstract partial class JobStoreConformance : IAsyncLifetime
@@ -59,6 +63,8 @@ public abstract partial class JobStoreConformance : IAsyncLifetime
         ResultTtl = TimeSpan.FromDays(1),
         Input = new byte[] { 1, 2, 3 },
     };
+
+    protected static AuditEntry Entry(string action = "test.act", string target = "it") => new("somebody", "a", action, target, "request-1");
 
     protected static IdempotencyKey Key(string key, byte body = 1) => new("POST /v1/jobs", key, new[] { body });
 

@@ -108,7 +108,8 @@ public sealed class PostgresJobStoreTests(PostgresFixture server) : JobStoreConf
         return (database, new Stores(
             new PostgresJobStore(database, options), new PostgresDispatchStore(database, options), new PostgresClaimStore(database),
             new PostgresRepairStore(database), new PostgresAnnouncementStore(database), new PostgresSecretStore(database),
-            new PostgresQueueStore(database), new PostgresReplayStore(database, options), new PostgresDeadLetterStore(database)));
+            new PostgresQueueStore(database), new PostgresReplayStore(database, options), new PostgresDeadLetterStore(database),
+            new PostgresKeyStore(database), new PostgresAuditStore(database), new PostgresRateStore(database)));
     }
 
     private async Task CloseAsync()

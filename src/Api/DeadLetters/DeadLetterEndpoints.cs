@@ -2,8 +2,10 @@ using System.Text;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Millrace.Api.Access;
 using Millrace.Api.Http;
 using Millrace.Api.Jobs;
+using Millrace.Storage.Access;
 using Millrace.Storage.DeadLetters;
 using Millrace.Storage.Jobs;
 
@@ -22,7 +24,7 @@ internal static class DeadLetterEndpoints
     private const int ShownBytes = 256;
 
     public static void MapDeadLetters(this IEndpointRouteBuilder routes) =>
-        routes.MapGroup("/v1/dead-letters").WithTags("Queues").MapGet("/", ListAsync).WithName("ListDeadLetters")
+        routes.MapGroup("/v1/dead-letters").WithTags("Queues").MapGet("/", ListAsync).Needs(Roles.Operate).WithName("ListDeadLetters")
             .WithSummary("Messages that could not be read or were given up by the broker, newest first").Produces<DeadLetterList>();
 
     private static async Task ListAsync(HttpContext context, IDeadLetterStore store)

@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.OpenApi;
+using Millrace.Api.Access;
 using Scalar.AspNetCore;
 
 namespace Millrace.Api.Docs;
@@ -24,13 +25,13 @@ internal static class ApiDocs
 
     public static void MapApiDocs(this IEndpointRouteBuilder routes)
     {
-        routes.MapOpenApi("/openapi/v1.json");
+        routes.MapOpenApi("/openapi/v1.json").NeedsSomebodyKnown();
         routes.MapScalarApiReference("/docs", options =>
         {
             options.Title = "Millrace";
             options.DefaultFonts = false; // nothing is fetched from elsewhere
             options.Telemetry = false;
             options.ProxyUrl = null;
-        });
+        }).NeedsSomebodyKnown();
     }
 }

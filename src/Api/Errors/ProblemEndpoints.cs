@@ -2,6 +2,7 @@ using System.Net;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Millrace.Api.Access;
 
 namespace Millrace.Api.Errors;
 
@@ -11,8 +12,8 @@ internal static class ProblemEndpoints
     public static void MapProblems(this IEndpointRouteBuilder routes)
     {
         var group = routes.MapGroup("/problems").WithTags("Problems");
-        group.MapGet("/", List).WithName("ListProblems").WithSummary("All codes of the closed list").Produces<string>(200, "text/html");
-        group.MapGet("/{code}", Read).WithName("ReadProblem").WithSummary("What a code means").Produces<string>(200, "text/html");
+        group.MapGet("/", List).NeedsNothing().WithName("ListProblems").WithSummary("All codes of the closed list").Produces<string>(200, "text/html");
+        group.MapGet("/{code}", Read).NeedsNothing().WithName("ReadProblem").WithSummary("What a code means").Produces<string>(200, "text/html");
     }
 
     private static IResult List() => Page("Problems", string.Concat(ErrorCodes.All.Values.OrderBy(e => e.Status).ThenBy(e => e.Code)

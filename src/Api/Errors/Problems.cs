@@ -15,6 +15,8 @@ internal static class Problems
         response.StatusCode = info.Status;
         if (refusal.RetryAfter is { } seconds)
             response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
+        if (refusal.Code == ErrorCode.Unauthorized)
+            response.Headers.WWWAuthenticate = "Bearer"; // RFC 6750 §3
         if (refusal.AcceptEncoding is { } codings)
             response.Headers.AcceptEncoding = codings;
         response.Headers.CacheControl = "no-store";
@@ -38,6 +40,7 @@ internal static class Problems
         RequestId = context.TraceIdentifier,
         Errors = refusal.Errors.Count > 0 ? refusal.Errors : null,
         RetryAfter = refusal.RetryAfter,
+        ViolatedPolicies = refusal.ViolatedPolicies,
     };
 }
 
@@ -61,4 +64,8 @@ public sealed record Problem
 
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public int? RetryAfter { get; init; }
+
+    /// <remarks>Source: draft-ietf-httpapi-ratelimit-headers-10, problem type quota-exceeded.</remarks>
+    [JsonPropertyName("violated-policies"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? ViolatedPolicies { get; init; }
 }

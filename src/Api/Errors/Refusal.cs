@@ -9,6 +9,9 @@ internal sealed record Refusal(ErrorCode Code, string Detail)
     /// <summary>Whole seconds from 1, for the header of the same name.</summary>
     public int? RetryAfter { get; init; }
 
+    /// <summary>Names of the rate limit policies that a 429 broke.</summary>
+    public IReadOnlyList<string>? ViolatedPolicies { get; init; }
+
     /// <summary>Content codings for the header Accept-Encoding of a 415.</summary>
     public string? AcceptEncoding { get; init; }
 }

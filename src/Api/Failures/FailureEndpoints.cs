@@ -1,9 +1,11 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Millrace.Api.Access;
 using Millrace.Api.Errors;
 using Millrace.Api.Http;
 using Millrace.Api.Jobs;
+using Millrace.Storage.Access;
 using Millrace.Storage.Replays;
 
 namespace Millrace.Api.Failures;
@@ -20,7 +22,7 @@ public sealed record FailureList(IReadOnlyList<FailureView> Data, string? NextCu
 internal static class FailureEndpoints
 {
     public static void MapFailures(this IEndpointRouteBuilder routes) =>
-        routes.MapGroup("/v1/failures").WithTags("Replays").MapGet("/", ListAsync).WithName("ListFailures")
+        routes.MapGroup("/v1/failures").WithTags("Replays").MapGet("/", ListAsync).Needs(Roles.Read).WithName("ListFailures")
             .WithSummary("Failed jobs in groups, the last seen first").Produces<FailureList>().Produces<Problem>(400, "application/problem+json");
 
     private static async Task ListAsync(HttpContext context, IReplayStore store, JobCursors cursors)

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Millrace.Api.Access;
 using Millrace.Api.Errors;
 using Millrace.Api.Http;
 using Millrace.Api.Models;
@@ -16,8 +17,8 @@ internal static class HealthEndpoints
     public static void MapHealth(this IEndpointRouteBuilder routes)
     {
         var group = routes.MapGroup("/v2/health").WithTags("Health");
-        group.MapGet("/live", (Delegate)Live).WithName("ServerLive").WithSummary("The process answers; depends on nothing else").Produces<LiveStatus>();
-        group.MapGet("/ready", Ready).WithName("ServerReady").WithSummary("New work can be accepted now").Produces<ReadyStatus>().Produces<ProtocolError>(503);
+        group.MapGet("/live", (Delegate)Live).NeedsNothing().WithName("ServerLive").WithSummary("The process answers; depends on nothing else").Produces<LiveStatus>();
+        group.MapGet("/ready", Ready).NeedsNothing().WithName("ServerReady").WithSummary("New work can be accepted now").Produces<ReadyStatus>().Produces<ProtocolError>(503);
     }
 
     private static Task Live(HttpContext context) => JsonBody.WriteAsync(context, new LiveStatus(true), ApiJson.Default.LiveStatus);

@@ -1,8 +1,10 @@
 using System.Text.Json.Serialization;
+using Millrace.Api.Access;
 using Millrace.Api.DeadLetters;
 using Millrace.Api.Errors;
 using Millrace.Api.Failures;
 using Millrace.Api.Jobs;
+using Millrace.Api.Limits;
 using Millrace.Api.Models;
 using Millrace.Api.Queues;
 using Millrace.Api.Replays;
@@ -23,6 +25,10 @@ namespace Millrace.Api.Http;
 [JsonSerializable(typeof(FailureList))]
 [JsonSerializable(typeof(ReplayPlanView))]
 [JsonSerializable(typeof(ReplayView))]
+[JsonSerializable(typeof(KeyView))]
+[JsonSerializable(typeof(KeyList))]
+[JsonSerializable(typeof(AuditList))]
+[JsonSerializable(typeof(AdmissionView))]
 [JsonSerializable(typeof(ServerMetadata))]
 [JsonSerializable(typeof(ModelMetadata))]
 [JsonSerializable(typeof(ModelReadiness))]

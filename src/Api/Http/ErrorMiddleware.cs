@@ -1,13 +1,14 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Millrace.Api.Errors;
+using Millrace.Api.Limits;
 using Millrace.Hosting.Broker;
 using Millrace.Storage;
 
 namespace Millrace.Api.Http;
 
 /// <summary>Gives every answer a request id, and every failure one of the listed codes in the family's shape; nothing of the inside leaves.</summary>
-internal sealed class ErrorMiddleware(RequestDelegate next, ILogger<ErrorMiddleware> logger)
+internal sealed class ErrorMiddleware(RequestDelegate next, AdmissionMetrics metrics, ILogger<ErrorMiddleware> logger)
 {
     public async Task InvokeAsync(HttpContext context)
     {
@@ -23,13 +24,18 @@ internal sealed class ErrorMiddleware(RequestDelegate next, ILogger<ErrorMiddlew
         {
             if (context.RequestAborted.IsCancellationRequested)
                 return; // nobody is there to read an answer
-            var allow = context.Response.Headers.Allow;
+            var kept = Kept.Select(name => (name, context.Response.Headers[name])).ToArray();
             context.Response.Clear();
-            context.Response.Headers["X-Request-Id"] = context.TraceIdentifier;
-            context.Response.Headers.Allow = allow;
-            await Problems.WriteAsync(context, FromException(context, error));
+            foreach (var (name, value) in kept)
+                context.Response.Headers[name] = value;
+            var refusal = FromException(context, error);
+            metrics.Note(refusal.Code);
+            await Problems.WriteAsync(context, refusal);
         }
     }
+
+    /// <summary>Fields that hold for a failure too.</summary>
+    private static readonly string[] Kept = ["X-Request-Id", "Allow", "RateLimit-Policy", "RateLimit"];
 
     private static Refusal FromStatus(HttpContext context) => context.Response.StatusCode switch
     {

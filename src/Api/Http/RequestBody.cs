@@ -1,7 +1,9 @@
 using System.Buffers;
 using System.IO.Compression;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 using Millrace.Api.Errors;
+using Millrace.Api.Limits;
 
 namespace Millrace.Api.Http;
 
@@ -10,28 +12,34 @@ internal readonly struct RequestBody : IDisposable
 {
     private const int FirstBuffer = 16 << 10;
     private readonly byte[] _buffer;
+    private readonly InFlight _inFlight;
 
-    private RequestBody(byte[] buffer, int length) => (_buffer, Bytes) = (buffer, buffer.AsMemory(0, length));
+    private RequestBody(byte[] buffer, int length, InFlight inFlight) => (_buffer, Bytes, _inFlight) = (buffer, buffer.AsMemory(0, length), inFlight);
 
     public ReadOnlyMemory<byte> Bytes { get; }
 
     /// <exception cref="RefusedException">It is too large, or in a coding that is not known or not kept to.</exception>
     public static async Task<RequestBody> ReadAsync(HttpContext context, long limit)
     {
+        var inFlight = context.RequestServices.GetRequiredService<InFlight>();
         if (context.Request.ContentLength > limit)
             throw TooLarge(limit);
         var coding = context.Request.Headers.ContentEncoding.ToString();
         if (coding.Length == 0 || coding.Equals("identity", StringComparison.OrdinalIgnoreCase))
-            return await ReadAsync(context.Request.Body, context.Request.ContentLength, limit, context.RequestAborted);
+            return await ReadAsync(context.Request.Body, context.Request.ContentLength, limit, inFlight, context.RequestAborted);
         await using var decoded = Decode(context.Request.Body, coding);
-        try { return await ReadAsync(decoded, null, limit, context.RequestAborted); }
+        try { return await ReadAsync(decoded, null, limit, inFlight, context.RequestAborted); }
         catch (InvalidDataException)
         {
             throw new RefusedException(ErrorCode.InvalidRequest, $"The body is not valid {coding}.");
         }
     }
 
-    public void Dispose() => ArrayPool<byte>.Shared.Return(_buffer);
+    public void Dispose()
+    {
+        ArrayPool<byte>.Shared.Return(_buffer);
+        _inFlight.Release(_buffer.Length);
+    }
 
     private static Stream Decode(Stream body, string coding)
     {
@@ -45,9 +53,9 @@ internal readonly struct RequestBody : IDisposable
         });
     }
 
-    private static async Task<RequestBody> ReadAsync(Stream body, long? announced, long limit, CancellationToken cancellation)
+    private static async Task<RequestBody> ReadAsync(Stream body, long? announced, long limit, InFlight inFlight, CancellationToken cancellation)
     {
-        var buffer = ArrayPool<byte>.Shared.Rent((int)Math.Clamp(announced + 1 ?? FirstBuffer, 1, 1 << 20)); // what is announced need not come
+        var buffer = Rent((int)Math.Clamp(announced + 1 ?? FirstBuffer, 1, 1 << 20), inFlight); // what is announced need not come
         var length = 0;
         try
         {
@@ -57,22 +65,37 @@ internal readonly struct RequestBody : IDisposable
                 if (length > limit)
                     throw TooLarge(limit);
                 if (length == buffer.Length)
-                    buffer = Grow(buffer, length);
+                    buffer = Grow(buffer, inFlight);
             }
-            return new RequestBody(buffer, length);
+            return new RequestBody(buffer, length, inFlight);
         }
+        catch
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+            inFlight.Release(buffer.Length);
+            throw;
+        }
+    }
+
+    /// <summary>Reserved by its real size before it is used.</summary>
+    private static byte[] Rent(int bytes, InFlight inFlight)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent(bytes);
+        try { inFlight.Reserve(buffer.Length); }
         catch
         {
             ArrayPool<byte>.Shared.Return(buffer);
             throw;
         }
+        return buffer;
     }
 
-    private static byte[] Grow(byte[] buffer, int length)
+    private static byte[] Grow(byte[] buffer, InFlight inFlight)
     {
-        var larger = ArrayPool<byte>.Shared.Rent(checked(2 * length));
-        buffer.AsSpan(0, length).CopyTo(larger);
+        var larger = Rent(checked(2 * buffer.Length), inFlight);
+        buffer.CopyTo(larger, 0);
         ArrayPool<byte>.Shared.Return(buffer);
+        inFlight.Release(buffer.Length);
         return larger;
     }
 

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Millrace.Api.Backlog;
 using Millrace.Hosting.Broker;
 using Millrace.Messages;
 
@@ -17,6 +18,7 @@ internal sealed class Coalescer : IDisposable
     private readonly SyncLaneOptions _options;
     private readonly ILogger _logger;
     private readonly ITimer _timer;
+    private readonly BusyRate _rate;
     private long _arrivals;
     private int _out;
     private int _requests;
@@ -26,8 +28,18 @@ internal sealed class Coalescer : IDisposable
     public Coalescer(string model, Func<int> mostOut, Func<int> largestBatch, IInferenceQueue queue, SyncLaneOptions options, TimeProvider time, ILogger logger)
     {
         (_model, _mostOut, _largestBatch, _queue, _options, _logger) = (model, mostOut, largestBatch, queue, options, logger);
+        _rate = new BusyRate(TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(250), time);
         _timer = time.CreateTimer(_ => SendAllWaiting(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
+
+    /// <summary>Requests in work or waiting.</summary>
+    public int Requests => Volatile.Read(ref _requests);
+
+    /// <summary>Requests a second that are answered while there is enough to do; null when nothing can be said.</summary>
+    public double? PerSecond => _rate.PerSecond;
+
+    /// <summary>How long a newcomer would wait behind what does not fit into the messages that are out; zero when nothing can be said.</summary>
+    public TimeSpan Wait => PerSecond is { } rate && Requests - ((long)_mostOut() * _largestBatch()) is > 0 and var behind ? TimeSpan.FromSeconds(behind / rate) : TimeSpan.Zero;
 
     /// <summary>False when too many requests are in work already.</summary>
     public bool TryAdd(PendingRequest request)
@@ -37,7 +49,8 @@ internal sealed class Coalescer : IDisposable
         {
             if (_requests >= _options.MaxRequests)
                 return false;
-            _requests++;
+            if (_requests++ == 0)
+                _rate.Begin();
             if (_out < _mostOut())
             {
                 _out++;
@@ -97,6 +110,7 @@ internal sealed class Coalescer : IDisposable
         while (pack.Count > 0)
         {
             await ExchangeAsync(pack);
+            _rate.End(pack.Count);
             lock (_gate)
             {
                 _requests -= pack.Count;

@@ -1,13 +1,16 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Millrace.Api.Access;
 using Millrace.Api.Errors;
 using Millrace.Api.Http;
 using Millrace.Api.Jobs;
+using Millrace.Api.Limits;
 using Millrace.Api.Models;
 using Millrace.Hosting.Inference;
 using Millrace.Hosting.Lifecycle;
 using Millrace.Messages;
+using Millrace.Storage.Access;
 
 namespace Millrace.Api.Inference;
 
@@ -20,20 +23,21 @@ internal static class InferEndpoints
         Describe(group.MapPost("/{model}/versions/{version}/infer", HandleAsync)).WithName("InferVersion").WithSummary("The same on a named version");
     }
 
-    private static RouteHandlerBuilder Describe(RouteHandlerBuilder route) => route
+    private static RouteHandlerBuilder Describe(RouteHandlerBuilder route) => route.Needs(Roles.Submit)
         .Accepts<InferenceRequestSchema>("application/json", "*/*").Produces<InferenceResponseSchema>().Produces<JobView>(202)
         .Produces<ProtocolError>(400).Produces<ProtocolError>(404).Produces<ProtocolError>(413).Produces<ProtocolError>(503).Produces<ProtocolError>(504);
 
     /// <summary>1. admit  2. read and validate  3. answer 202 if asked to  4. send through the sync lane  5. answer.</summary>
     private static async Task HandleAsync(
-        HttpContext context, ModelCatalog catalog, SyncLane lane, JobSubmission jobs, Draining draining, HttpOptions options, string model)
+        HttpContext context, ModelCatalog catalog, SyncLane lane, JobSubmission jobs, RateLimits rates, Draining draining, HttpOptions options, LimitsOptions limits, string model)
     {
         using var work = Admission.Begin(draining);
         var version = ModelEndpoints.VersionOf(context);
-        var served = catalog.Ready(model, version);
+        var served = catalog.Ready(context.Tenant(), model, version);
+        await rates.CheckModelAsync(context, served.Model);
         using var body = await RequestBody.ReadAsync(context, options.MaxBodyBytes);
         Admission.RefuseBinary(context.Request);
-        var (request, settings) = InferenceReader.Read(body.Bytes.Span, served, strict: false);
+        var (request, settings) = InferenceReader.Read(body.Bytes.Span, served, limits, strict: false);
         if (Preferences.Of(context.Request).RespondAsync)
         {
             await jobs.SubmitInferenceAsync(context, served, request, settings, body.Bytes);

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Millrace.Api.Errors;
+using Millrace.Api.Limits;
 using Millrace.Api.Models;
 using Millrace.Hosting.Inference;
 
@@ -10,30 +11,30 @@ namespace Millrace.Api.Inference;
 internal ref struct InferenceReader
 {
     private const int MostDimensions = 64;
-    private const long MostElements = 1 << 24;
-    private static readonly JsonReaderOptions Options = new() { MaxDepth = TensorJsonReader.DeepestNesting };
 
     private readonly ReadOnlySpan<byte> _json;
     private readonly ServedVersion _model;
+    private readonly LimitsOptions _limits;
     private readonly bool _strict;
     private readonly Tensor?[] _inputs;
     private InferenceSettings _settings;
 
-    private InferenceReader(ReadOnlySpan<byte> json, ServedVersion model, bool strict)
+    private InferenceReader(ReadOnlySpan<byte> json, ServedVersion model, LimitsOptions limits, bool strict)
     {
         _json = json;
         _model = model;
+        _limits = limits;
         _strict = strict;
         _inputs = new Tensor?[model.Inputs.Count];
     }
 
     /// <param name="strict">Refuse unknown members, as everywhere under /v1; under /v2 they are ignored.</param>
     /// <exception cref="RefusedException">It is not a valid request for this model.</exception>
-    public static (InferenceRequest Request, InferenceSettings Settings) Read(ReadOnlySpan<byte> json, ServedVersion model, bool strict)
+    public static (InferenceRequest Request, InferenceSettings Settings) Read(ReadOnlySpan<byte> json, ServedVersion model, LimitsOptions limits, bool strict)
     {
         try
         {
-            var reader = new InferenceReader(json, model, strict);
+            var reader = new InferenceReader(json, model, limits, strict);
             return (reader.Read(), reader._settings);
         }
         catch (JsonException error)
@@ -48,7 +49,7 @@ internal ref struct InferenceReader
 
     private InferenceRequest Read()
     {
-        var json = new Utf8JsonReader(_json, Options);
+        var json = new Utf8JsonReader(_json, new JsonReaderOptions { MaxDepth = _limits.MaxJsonDepth });
         json.Read();
         Expect(json, JsonTokenType.StartObject, "the request", "an object with inputs");
         string? id = null;
@@ -91,8 +92,13 @@ internal ref struct InferenceReader
     {
         json.Read();
         Expect(json, JsonTokenType.StartArray, "inputs", "an array of tensors");
+        var count = 0;
         while (json.Read() && json.TokenType != JsonTokenType.EndArray)
+        {
+            if (++count > _limits.MaxTensors)
+                throw Invalid($"inputs has more than {_limits.MaxTensors} tensors.");
             ReadInput(ref json);
+        }
     }
 
     private readonly void ReadInput(ref Utf8JsonReader json)
@@ -116,7 +122,7 @@ internal ref struct InferenceReader
         }
         if (draft.Data is null && draft.DataAt >= 0) // data stood before what it takes to read it
         {
-            var again = new Utf8JsonReader(_json[draft.DataAt..draft.DataEnd], Options);
+            var again = new Utf8JsonReader(_json[draft.DataAt..draft.DataEnd], new JsonReaderOptions { MaxDepth = _limits.MaxJsonDepth });
             again.Read();
             draft.Data = TensorJsonReader.Read(ref again, draft.Name ?? "", Check(draft), Count(draft, draft.DataEnd - draft.DataAt));
         }
@@ -164,14 +170,14 @@ internal ref struct InferenceReader
     }
 
     /// <param name="available">Bytes of JSON that are left: no tensor has more elements, so a forged shape allocates nothing.</param>
-    private static long Count(InputDraft draft, int available)
+    private readonly long Count(InputDraft draft, int available)
     {
         long count;
         try
         {
             count = Tensor.Count(draft.Shape);
-            if (Tensor.Count(Array.FindAll(draft.Shape!, d => d != 0)) > MostElements) // a 0 among them hides how large the others are
-                throw TensorJsonReader.Wrong(draft.Name!, $"its shape {Shape(draft.Shape)} is too large; {MostElements} elements are the most");
+            if (Tensor.Count(Array.FindAll(draft.Shape!, d => d != 0)) > _limits.MaxElements) // a 0 among them hides how large the others are
+                throw TensorJsonReader.Wrong(draft.Name!, $"its shape {Shape(draft.Shape)} is too large; {_limits.MaxElements} elements are the most");
         }
         catch (OverflowException)
         {
@@ -212,6 +218,8 @@ internal ref struct InferenceReader
                     $"There is no output {Printable(name)}; the model has {string.Join(", ", _model.Outputs.Select(o => o.Name))}.");
             if (outputs.Contains(name))
                 throw new RefusedException(ErrorCode.InvalidTensor, $"Output {name} is asked for twice.");
+            if (outputs.Count == _limits.MaxTensors)
+                throw Invalid($"outputs has more than {_limits.MaxTensors} tensors.");
             outputs.Add(name);
         }
         return outputs;

@@ -21,7 +21,14 @@ internal sealed class SyncLane(
     {
         var timeout = settings.Timeout is { } asked && asked < options.Timeout ? asked : options.Timeout;
         var request = new PendingRequest(modelVersion, settings.Priority, timeout, body, time);
-        if (!_models.GetOrAdd(model, Open).TryAdd(request))
+        var coalescer = _models.GetOrAdd(model, Open);
+        if (coalescer.Wait is var wait && wait > timeout)
+        {
+            var late = (int)Math.Clamp(Math.Ceiling((wait - timeout).TotalSeconds), 1, 60);
+            var detail = $"A request to {model} would wait about {wait.TotalSeconds:0.###} s, and may take {timeout.TotalSeconds} s; send a job, or try again.";
+            throw new RefusedException(new Refusal(ErrorCode.QueueFull, detail) { RetryAfter = late });
+        }
+        if (!coalescer.TryAdd(request))
             throw new RefusedException(new Refusal(ErrorCode.QueueFull, $"Model {model} has {options.MaxRequests} requests in work; send a job, or try again.") { RetryAfter = 1 });
         try
         {
@@ -38,6 +45,9 @@ internal sealed class SyncLane(
             throw;
         }
     }
+
+    /// <summary>Requests in work or waiting for each model, how fast they are answered, and how long a newcomer would wait.</summary>
+    public IEnumerable<(string Model, int Requests, double? PerSecond, TimeSpan Wait)> State => _models.Select(m => (m.Key, m.Value.Requests, m.Value.PerSecond, m.Value.Wait));
 
     public void Dispose()
     {

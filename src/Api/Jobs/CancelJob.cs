@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http;
+using Millrace.Api.Access;
 using Millrace.Api.Errors;
 using Millrace.Api.Http;
 using Millrace.Hosting.Broker;

@@ -1,6 +1,6 @@
 using Microsoft.AspNetCore.Http;
+using Millrace.Api.Access;
 using Millrace.Api.Errors;
-using Millrace.Api.Http;
 using Millrace.Storage.Jobs;
 
 namespace Millrace.Api.Jobs;

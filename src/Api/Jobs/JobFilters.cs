@@ -1,6 +1,6 @@
 using System.Globalization;
 using Microsoft.AspNetCore.Http;
-using Millrace.Api.Http;
+using Millrace.Api.Access;
 using Millrace.Storage.Jobs;
 
 namespace Millrace.Api.Jobs;

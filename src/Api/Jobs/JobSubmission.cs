@@ -1,9 +1,12 @@
 using System.Diagnostics;
 using Microsoft.AspNetCore.Http;
+using Millrace.Api.Access;
+using Millrace.Api.Backlog;
 using Millrace.Api.Dispatch;
 using Millrace.Api.Errors;
 using Millrace.Api.Http;
 using Millrace.Api.Inference;
+using Millrace.Api.Limits;
 using Millrace.Api.Models;
 using Millrace.Hosting.Faults;
 using Millrace.Hosting.Inference;
@@ -14,13 +17,18 @@ namespace Millrace.Api.Jobs;
 
 /// <summary>Accepts jobs: validate, store durably, hand a ticket to the broker, answer 202; or wait a while for the end if the client prefers that.</summary>
 internal sealed class JobSubmission(
-    ModelCatalog catalog, SubmitValidator validator, IJobStore store, TicketOutbox tickets, Dispatcher dispatcher, JobWaiters waiters, FaultPoints faults,
-    TimeProvider time)
+    ModelCatalog catalog, SubmitValidator validator, IJobStore store, TicketOutbox tickets, Dispatcher dispatcher, JobWaiters waiters, RateLimits rates, BacklogGate backlog,
+    LimitsOptions limits, FaultPoints faults, TimeProvider time)
 {
     private const int DefaultPriority = 5;
 
     /// <summary><c>POST /v1/jobs</c>.</summary>
-    public Task SubmitAsync(HttpContext context, ReadOnlyMemory<byte> body) => StoreAsync(context, Read(context, body.Span));
+    public async Task SubmitAsync(HttpContext context, ReadOnlyMemory<byte> body)
+    {
+        var job = Read(context, body.Span);
+        await rates.CheckModelAsync(context, job.Model);
+        await StoreAsync(context, job);
+    }
 
     /// <summary><c>POST …/infer</c> with <c>Prefer: respond-async</c>.</summary>
     public Task SubmitInferenceAsync(
@@ -33,13 +41,13 @@ internal sealed class JobSubmission(
 
     private NewJob Read(HttpContext context, ReadOnlySpan<byte> body)
     {
-        var reader = new SubmitReader(body);
+        var reader = new SubmitReader(body, limits.MaxJsonDepth);
         var request = reader.Read();
         var errors = validator.Check(request, reader.Errors);
         if (errors.Count > 0)
             throw new RefusedException(new Refusal(ErrorCode.InvalidRequest, $"{errors[0].Pointer} {errors[0].Detail}.") { Errors = errors });
-        var served = catalog.Ready(request.Model!, request.ModelVersion);
-        var (inference, settings) = InferenceReader.Read(body[reader.Inference], served, strict: true);
+        var served = catalog.Ready(context.Tenant(), request.Model!, request.ModelVersion);
+        var (inference, settings) = InferenceReader.Read(body[reader.Inference], served, limits, strict: true);
         if (request.Priority == 0)
             request = request with { Priority = settings.Priority };
         return New(context, served, inference, request, body);
@@ -70,6 +78,13 @@ internal sealed class JobSubmission(
 
     private async Task StoreAsync(HttpContext context, NewJob job)
     {
+        if (backlog.Refuse(context.Caller(), job.Model, job.ExpiresIn) is { } refusal)
+        {
+            if (job.Key is not { } key || await store.RecallAsync(job.Tenant, key, context.RequestAborted) is not { } known)
+                throw new RefusedException(refusal);
+            await AnswerAsync(context, known); // accepted before: a repeat adds nothing
+            return;
+        }
         faults.Hit(Points.BeforeInsert, job.Model);
         await AnswerAsync(context, await store.AddAsync(job, context.RequestAborted));
     }
@@ -82,6 +97,7 @@ internal sealed class JobSubmission(
             case AddOutcome.Added(var added, var dispatched):
                 faults.Hit(Points.AfterCommit, added.Model);
                 Dispatch(added, dispatched);
+                backlog.NoteAccepted(added.Tenant, added.Model);
                 await AnswerAsync(context, added);
                 return;
             case AddOutcome.Replayed(var first):
@@ -111,6 +127,7 @@ internal sealed class JobSubmission(
         if (Preferences.Of(context.Request).Wait is { } seconds)
         {
             context.Response.Headers["Preference-Applied"] = $"wait={seconds}";
+            context.Features.Get<InFlight.Place>()?.Wait();
             job = await waiters.WaitAsync(job.Tenant, job.Id, TimeSpan.FromSeconds(seconds), context.RequestAborted) ?? job;
         }
         context.Response.Headers.Vary = "Prefer";
@@ -118,6 +135,12 @@ internal sealed class JobSubmission(
         context.Response.StatusCode = job.State.IsFinal() ? StatusCodes.Status200OK : StatusCodes.Status202Accepted;
         if (!job.State.IsFinal())
             context.Response.Headers.RetryAfter = "1";
-        await JsonBody.WriteAsync(context, JobView.From(job, time), ApiJson.Default.JobView);
+        var view = JobView.From(job, time);
+        if (job.State == JobState.Queued)
+        {
+            var (position, start) = backlog.Outlook(job.Tenant, job.Model, job.NotBefore);
+            view = view with { QueuePosition = position, EstimatedStart = start };
+        }
+        await JsonBody.WriteAsync(context, view, ApiJson.Default.JobView);
     }
 }

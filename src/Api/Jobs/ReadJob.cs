@@ -1,6 +1,8 @@
 using System.Globalization;
 using Microsoft.AspNetCore.Http;
+using Millrace.Api.Access;
 using Millrace.Api.Http;
+using Millrace.Api.Limits;
 using Millrace.Api.Queues;
 using Millrace.Storage.Jobs;
 
@@ -15,7 +17,10 @@ internal static class ReadJob
         var job = JobIds.Parse(id);
         var wait = Wait(context);
         if (wait is { } seconds)
+        {
+            context.Features.Get<InFlight.Place>()?.Wait();
             await waiters.WaitAsync(context.Tenant(), job, TimeSpan.FromSeconds(seconds), context.RequestAborted);
+        }
         var details = await store.ReadDetailsAsync(context.Tenant(), job, context.RequestAborted) ?? throw JobIds.Unknown();
         var tag = Tag(details.Job);
         context.Response.Headers.ETag = tag;

@@ -50,7 +50,7 @@ public sealed record SubmitSchema
 }
 
 /// <summary>Reads the members of a submission but for <c>inference</c>, of which it remembers where it stands: it can be read only when the model is known.</summary>
-internal ref struct SubmitReader(ReadOnlySpan<byte> json)
+internal ref struct SubmitReader(ReadOnlySpan<byte> json, int maxDepth)
 {
     /// <summary>So many faults are told; an answer must not be larger than what it answers.</summary>
     private const int MostErrors = 20;
@@ -75,7 +75,7 @@ internal ref struct SubmitReader(ReadOnlySpan<byte> json)
     {
         var request = new SubmitRequest();
         var seen = new HashSet<string>();
-        var json = new Utf8JsonReader(_json, new JsonReaderOptions { MaxDepth = TensorJsonReader.DeepestNesting });
+        var json = new Utf8JsonReader(_json, new JsonReaderOptions { MaxDepth = maxDepth });
         json.Read();
         if (json.TokenType != JsonTokenType.StartObject)
             throw new RefusedException(ErrorCode.InvalidRequest, "The body must be an object with model and inference.");

@@ -1,15 +1,18 @@
 using System.Collections.Frozen;
+using Millrace.Api.Access;
 using Millrace.Api.Errors;
 using Millrace.Storage.Announcements;
 
 namespace Millrace.Api.Models;
 
 /// <summary>The models that workers announced, in memory; <see cref="CatalogRefresh"/> keeps it fresh.</summary>
-internal sealed class ModelCatalog(TimeProvider time)
+internal sealed class ModelCatalog(ModelAccess access, TimeProvider time)
 {
     private volatile Snapshot _snapshot = new(FrozenDictionary<string, ServedModel>.Empty, null);
 
     public IReadOnlyList<ServedModel> All => _snapshot.Models.Values.OrderBy(m => m.Name, StringComparer.Ordinal).ToArray();
+
+    public IReadOnlyList<ServedModel> VisibleTo(string tenant) => All.Where(m => access.IsVisible(m.Name, tenant)).ToArray();
 
     /// <summary>Time since the store was last read; null before the first time.</summary>
     public TimeSpan? Age => _snapshot.ReadAt is { } at ? time.GetElapsedTime(at) : null;
@@ -21,13 +24,16 @@ internal sealed class ModelCatalog(TimeProvider time)
         _snapshot = new Snapshot(models.ToFrozenDictionary(m => m.Name), time.GetTimestamp());
     }
 
+    /// <summary>For ourselves, whoever may see it.</summary>
     public ServedModel? Find(string name) => _snapshot.Models.GetValueOrDefault(name);
+
+    public ServedModel? Find(string tenant, string name) => access.IsVisible(name, tenant) ? Find(name) : null;
 
     /// <summary>The named version, or the newest ready one.</summary>
     /// <exception cref="RefusedException">404 when it is unknown, 503 when it is not ready.</exception>
-    public ServedVersion Ready(string name, string? version)
+    public ServedVersion Ready(string tenant, string name, string? version)
     {
-        var found = Known(name, version);
+        var found = Known(tenant, name, version);
         if (found.IsReady)
             return found;
         var detail = $"Version {found.Version} of model {name} is not ready: {found.Reason}";
@@ -36,9 +42,9 @@ internal sealed class ModelCatalog(TimeProvider time)
 
     /// <summary>The named version, or the newest, preferring a ready one.</summary>
     /// <exception cref="RefusedException">404 when it is unknown.</exception>
-    public ServedVersion Known(string name, string? version)
+    public ServedVersion Known(string tenant, string name, string? version)
     {
-        if (Find(name) is not { } model)
+        if (Find(tenant, name) is not { } model)
             throw new RefusedException(ErrorCode.ModelNotFound, "There is no model of this name; POST /v2/repository/index lists all.");
         if (version is null)
             return model.Newest ?? model.Versions[^1];

@@ -3,8 +3,10 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Millrace.Api.Access;
 using Millrace.Api.Errors;
 using Millrace.Api.Http;
+using Millrace.Storage.Access;
 
 namespace Millrace.Api.Models;
 
@@ -13,23 +15,26 @@ internal static class ModelEndpoints
     /// <summary>Only what is really built.</summary>
     private static readonly string[] Extensions = ["parameters", "schedule_policy"];
 
+    /// <summary>Who sends tensors must see what the model takes.</summary>
+    private const Roles Reading = Roles.Read | Roles.Submit;
+
     private static readonly string Version =
         typeof(ModelEndpoints).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "0";
 
     public static void MapModels(this IEndpointRouteBuilder routes)
     {
         var group = routes.MapGroup("/v2").WithTags("Models");
-        group.MapGet("/", (Delegate)Server).WithName("ServerMetadata").WithSummary("Name, version and extensions of this server").Produces<ServerMetadata>();
-        group.MapGet("/models", List).WithName("ListModels").WithSummary("Names of all models").Produces<ModelList>();
+        group.MapGet("/", (Delegate)Server).NeedsSomebodyKnown().WithName("ServerMetadata").WithSummary("Name, version and extensions of this server").Produces<ServerMetadata>();
+        group.MapGet("/models", List).Needs(Reading).WithName("ListModels").WithSummary("Names of all models").Produces<ModelList>();
         foreach (var path in (string[])["/models/{model}", "/models/{model}/versions/{version}"])
         {
             var name = path.EndsWith("{version}", StringComparison.Ordinal) ? "Version" : "";
-            group.MapGet(path, Metadata).WithName($"Model{name}Metadata").WithSummary("Inputs, outputs and versions of a model")
+            group.MapGet(path, Metadata).Needs(Reading).WithName($"Model{name}Metadata").WithSummary("Inputs, outputs and versions of a model")
                 .Produces<ModelMetadata>().Produces<ProtocolError>(404);
-            group.MapGet($"{path}/ready", Ready).WithName($"Model{name}Ready").WithSummary("Whether a model can serve now")
+            group.MapGet($"{path}/ready", Ready).Needs(Reading).WithName($"Model{name}Ready").WithSummary("Whether a model can serve now")
                 .Produces<ModelReadiness>().Produces<ProtocolError>(404).Produces<ProtocolError>(503);
         }
-        group.MapPost("/repository/index", IndexAsync).WithName("RepositoryIndex").WithSummary("All versions of all models with their states")
+        group.MapPost("/repository/index", IndexAsync).Needs(Reading).WithName("RepositoryIndex").WithSummary("All versions of all models with their states")
             .Produces<IReadOnlyList<IndexEntry>>();
     }
 
@@ -37,20 +42,20 @@ internal static class ModelEndpoints
         JsonBody.WriteAsync(context, new ServerMetadata("millrace", Version, Extensions), ApiJson.Default.ServerMetadata);
 
     private static Task List(HttpContext context, ModelCatalog catalog) =>
-        JsonBody.WriteAsync(context, new ModelList(catalog.All.Select(m => m.Name).ToArray()), ApiJson.Default.ModelList);
+        JsonBody.WriteAsync(context, new ModelList(catalog.VisibleTo(context.Tenant()).Select(m => m.Name).ToArray()), ApiJson.Default.ModelList);
 
     private static Task Metadata(HttpContext context, ModelCatalog catalog, string model)
     {
         var version = VersionOf(context);
-        var found = catalog.Known(model, version);
+        var found = catalog.Known(context.Tenant(), model, version);
         if (found.Inputs.Count + found.Outputs.Count == 0)
-            found = catalog.Ready(model, version); // it never loaded, so nothing is known of it: the reason why not
+            found = catalog.Ready(context.Tenant(), model, version); // it never loaded, so nothing is known of it: the reason why not
         return JsonBody.WriteAsync(context, ModelMetadata.From(catalog.Find(model)!, found), ApiJson.Default.ModelMetadata);
     }
 
     private static Task Ready(HttpContext context, ModelCatalog catalog, string model)
     {
-        catalog.Ready(model, VersionOf(context));
+        catalog.Ready(context.Tenant(), model, VersionOf(context));
         return JsonBody.WriteAsync(context, new ModelReadiness(model, true), ApiJson.Default.ModelReadiness);
     }
 
@@ -61,7 +66,7 @@ internal static class ModelEndpoints
     {
         using var body = await RequestBody.ReadAsync(context, options.MaxBodyBytes);
         var readyOnly = OnlyReady(body.Bytes);
-        IReadOnlyList<IndexEntry> entries = catalog.All.SelectMany(m => m.Versions).Where(v => v.IsReady || !readyOnly).Select(IndexEntry.From).ToArray();
+        IReadOnlyList<IndexEntry> entries = catalog.VisibleTo(context.Tenant()).SelectMany(m => m.Versions).Where(v => v.IsReady || !readyOnly).Select(IndexEntry.From).ToArray();
         await JsonBody.WriteAsync(context, entries, ApiJson.Default.IReadOnlyListIndexEntry);
     }
 

@@ -20,6 +20,9 @@ internal sealed class DrainMeter : IDisposable
         _subscription = events.Subscribe<JobsFinished>(m => _models.GetOrAdd(m.Model, _ => new Ring()).Add(Second(), m.JobIds.Count));
     }
 
+    /// <summary>Jobs that ended since this process began.</summary>
+    public long Ended(string model) => _models.TryGetValue(model, out var ring) ? ring.Total : 0;
+
     /// <summary>Jobs a second.</summary>
     public double PerSecond(string model) => _models.TryGetValue(model, out var ring) ? ring.Rate(Second()) : 0;
 
@@ -42,11 +45,15 @@ internal sealed class DrainMeter : IDisposable
         private readonly long[] _counts = new long[Seconds];
         private long? _first;
         private long _last;
+        private long _total;
+
+        public long Total => Volatile.Read(ref _total);
 
         public void Add(long second, int count)
         {
             lock (_gate)
             {
+                _total += count;
                 Advance(second);
                 _counts[second % Seconds] += count;
             }

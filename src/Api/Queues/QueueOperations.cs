@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
+using Millrace.Api.Access;
 using Millrace.Api.Dispatch;
 using Millrace.Api.Errors;
 using Millrace.Api.Http;
@@ -7,6 +8,7 @@ using Millrace.Api.Jobs;
 using Millrace.Api.Models;
 using Millrace.Hosting.Broker;
 using Millrace.Messages;
+using Millrace.Storage.Audit;
 using Millrace.Storage.Jobs;
 using Millrace.Storage.Queues;
 
@@ -34,9 +36,9 @@ internal static class QueueOperations
     public static async Task PauseAsync(HttpContext context, IJobStore jobs, IQueueStore queues, ModelCatalog catalog, DrainMeter drain, TimeProvider time, string model)
     {
         Queries.AllowOnly(context.Request);
-        var depth = await MustBeKnownAsync(context, jobs, catalog, model);
-        await queues.SetPausedAsync(model, true, context.RequestAborted);
-        await JsonBody.WriteAsync(context, QueueEndpoints.View(model, depth, drain, time, paused: true), ApiJson.Default.QueueView);
+        var depths = await MustBeKnownAsync(context, jobs, catalog, model);
+        await queues.SetPausedAsync(model, true, context.Audit(model), context.RequestAborted);
+        await JsonBody.WriteAsync(context, QueueEndpoints.View(model, depths, drain, time, paused: true), ApiJson.Default.QueueView);
     }
 
     /// <summary>Tickets that workers dropped in the pause are published again at once.</summary>
@@ -45,19 +47,20 @@ internal static class QueueOperations
         TimeProvider time, string model)
     {
         Queries.AllowOnly(context.Request);
-        var depth = await MustBeKnownAsync(context, jobs, catalog, model);
-        await queues.SetPausedAsync(model, false, context.RequestAborted);
+        var depths = await MustBeKnownAsync(context, jobs, catalog, model);
+        await queues.SetPausedAsync(model, false, context.Audit(model), context.RequestAborted);
         dispatcher.Wake();
         try { await missing.PublishAsync(model, TimeSpan.Zero, CancellationToken.None); }
         catch (BrokerUnavailableException) { } // the reconciler does it when the broker is back
-        await JsonBody.WriteAsync(context, QueueEndpoints.View(model, depth, drain, time, paused: false), ApiJson.Default.QueueView);
+        await JsonBody.WriteAsync(context, QueueEndpoints.View(model, depths, drain, time, paused: false), ApiJson.Default.QueueView);
     }
 
     /// <summary>After a broker that lost its data: what is dispatched and has no ticket gets one now, not only when it has waited long enough to be missed.</summary>
-    public static async Task RedispatchAsync(HttpContext context, IJobStore jobs, MissingTickets missing, ModelCatalog catalog, string model)
+    public static async Task RedispatchAsync(HttpContext context, IJobStore jobs, MissingTickets missing, ModelCatalog catalog, IAuditStore audit, string model)
     {
         Queries.AllowOnly(context.Request);
         await MustBeKnownAsync(context, jobs, catalog, model);
+        await audit.AddAsync(context.Audit(model), context.RequestAborted);
         var published = await missing.PublishAsync(model, TimeSpan.Zero, context.RequestAborted);
         await JsonBody.WriteAsync(context, new RedispatchView(model, published), ApiJson.Default.RedispatchView);
     }
@@ -73,18 +76,20 @@ internal static class QueueOperations
         var now = time.GetUtcNow();
         var matched = await queues.CountQueuedAsync(model, context.RequestAborted);
         long canceled = 0;
-        while (!dryRun && await queues.CancelQueuedAsync(model, now, SmallBatch, CancellationToken.None) is { Count: > 0 } some)
+        AuditEntry? audit = context.Audit(model) with { Detail = $"{matched} jobs" }; // with the first batch: it tells what was begun
+        while (!dryRun && await queues.CancelQueuedAsync(model, now, SmallBatch, audit, CancellationToken.None) is { Count: > 0 } some)
         {
+            audit = null;
             canceled += some.Count;
             await events.PublishAsync(new JobsFinished { Model = model, JobIds = some.Select(id => id.Value).ToArray() }, CancellationToken.None);
         }
         await JsonBody.WriteAsync(context, new PurgeView(model, dryRun, dryRun ? matched : Math.Max(matched, canceled), canceled), ApiJson.Default.PurgeView);
     }
 
-    private static async Task<QueueDepth?> MustBeKnownAsync(HttpContext context, IJobStore jobs, ModelCatalog catalog, string model)
+    private static async Task<IReadOnlyList<QueueDepth>> MustBeKnownAsync(HttpContext context, IJobStore jobs, ModelCatalog catalog, string model)
     {
-        var depth = await jobs.ReadQueuesAsync(model, context.RequestAborted) is [var only] ? only : null;
-        return depth is not null || catalog.Find(model) is not null ? depth : throw QueueEndpoints.Unknown();
+        var depths = await jobs.ReadQueuesAsync(model, context.RequestAborted);
+        return depths.Count > 0 || catalog.Find(model) is not null ? depths : throw QueueEndpoints.Unknown();
     }
 
     private static bool ReadDryRun(ReadOnlyMemory<byte> body)

@@ -2,11 +2,14 @@ using System.Diagnostics;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Millrace.Api.Access;
+using Millrace.Api.Backlog;
 using Millrace.Api.Errors;
 using Millrace.Api.Http;
 using Millrace.Api.Inference;
 using Millrace.Api.Jobs;
 using Millrace.Hosting.Lifecycle;
+using Millrace.Storage.Access;
 using Millrace.Storage.Jobs;
 using Millrace.Storage.Replays;
 
@@ -30,18 +33,19 @@ public sealed record ReplayUrls(string Self, string Cancel);
 
 internal static class ReplayEndpoints
 {
+    private const string Prefix = "replay_";
     private const string ProblemJson = "application/problem+json";
 
     public static void MapReplays(this IEndpointRouteBuilder routes)
     {
         var group = routes.MapGroup("/v1/replays").WithTags("Replays");
-        group.MapPost("/", StartAsync).WithName("StartReplay").WithSummary("Replay what matches a filter, or count it first with dry_run").Accepts<BulkReplayRequest>("application/json", "*/*")
+        group.MapPost("/", StartAsync).Needs(Roles.Submit, "replay.start").WithName("StartReplay").WithSummary("Replay what matches a filter, or count it first with dry_run").Accepts<BulkReplayRequest>("application/json", "*/*")
             .Produces<ReplayPlanView>().Produces<ReplayView>(202).Produces<Problem>(400, ProblemJson).Produces<Problem>(409, ProblemJson);
-        group.MapGet("/{id}", ReadAsync).WithName("ReadReplay").WithSummary("Read how far a bulk replay is").Produces<ReplayView>().Produces<Problem>(404, ProblemJson);
-        group.MapPost("/{id}/cancel", CancelAsync).WithName("CancelReplay").WithSummary("Make no further jobs; those that were made stay").Produces<ReplayView>().Produces<Problem>(404, ProblemJson);
+        group.MapGet("/{id}", ReadAsync).Needs(Roles.Read).WithName("ReadReplay").WithSummary("Read how far a bulk replay is").Produces<ReplayView>().Produces<Problem>(404, ProblemJson);
+        group.MapPost("/{id}/cancel", CancelAsync).Needs(Roles.Submit, "replay.cancel").WithName("CancelReplay").WithSummary("Make no further jobs; those that were made stay").Produces<ReplayView>().Produces<Problem>(404, ProblemJson);
     }
 
-    private static async Task StartAsync(HttpContext context, IReplayStore store, ReplayRunner runner, Draining draining, HttpOptions options)
+    private static async Task StartAsync(HttpContext context, IReplayStore store, ReplayRunner runner, BacklogGate backlog, Draining draining, HttpOptions options)
     {
         using var work = Admission.Begin(draining);
         Queries.AllowOnly(context.Request);
@@ -52,6 +56,9 @@ internal static class ReplayEndpoints
             await JsonBody.WriteAsync(context, View(await store.PlanAsync(filter, request.MaxJobs, context.RequestAborted)), ApiJson.Default.ReplayPlanView);
             return;
         }
+        var replayable = (await store.PlanAsync(filter, request.MaxJobs, context.RequestAborted)).Replayable;
+        if (backlog.RefuseMany(context.Caller(), replayable) is { } refusal)
+            throw new RefusedException(refusal);
         var outcome = await store.AddBulkAsync(new NewBulkReplay
         {
             Filter = filter,
@@ -63,6 +70,7 @@ internal static class ReplayEndpoints
             Timeout = request.Overrides?.Timeout is { } timeout ? TimeSpan.FromSeconds(timeout) : null,
             ExpiresIn = request.Overrides?.ExpiresIn is { } expiry ? TimeSpan.FromSeconds(expiry) : null,
             Key = Idempotency.Of(context.Request, body.Bytes.Span),
+            Audit = context.Audit(""),
         }, context.RequestAborted);
         runner.Wake();
         await AnswerAsync(context, outcome);
@@ -95,26 +103,24 @@ internal static class ReplayEndpoints
     private static async Task CancelAsync(HttpContext context, IReplayStore store, string id)
     {
         Queries.AllowOnly(context.Request);
-        var replay = await store.CancelBulkAsync(context.Tenant(), Parse(id), context.RequestAborted) ?? throw Unknown();
+        var replay = await store.CancelBulkAsync(context.Tenant(), Parse(id), context.Audit(id), context.RequestAborted) ?? throw Unknown();
         await JsonBody.WriteAsync(context, View(replay), ApiJson.Default.ReplayView);
     }
 
     private static ReplayPlanView View(ReplayPlan plan) => new(
         plan.Matched, plan.Replayable, new SkippedView(plan.InputExpired, plan.NotFinished), plan.Sample.Select(id => id.ToString()).ToArray(), plan.Plan);
 
-    private static ReplayView View(BulkReplay r) => new(Name(r.Id), "replay", r.State switch
+    private static ReplayView View(BulkReplay r) => new(r.Id.ToString(Prefix), "replay", r.State switch
     {
         BulkReplayState.Running => "running",
         BulkReplayState.Finished => "finished",
         _ => "canceled",
     }, r.Matched, r.Created, r.Skipped, r.Failed, r.RatePerSecond, r.CreatedAt.UtcDateTime, r.FinishedAt?.UtcDateTime, new ReplayUrls(Self(r.Id), $"{Self(r.Id)}/cancel"));
 
-    private static string Name(JobId id) => "replay_" + id.ToString()["job_".Length..];
-
-    private static string Self(JobId id) => $"/v1/replays/{Name(id)}";
+    private static string Self(JobId id) => $"/v1/replays/{id.ToString(Prefix)}";
 
     private static JobId Parse(string text) =>
-        text.StartsWith("replay_", StringComparison.Ordinal) && JobId.TryParse("job_" + text["replay_".Length..], out var id) ? id : throw Unknown();
+        JobId.TryParse(text, Prefix, out var id) ? id : throw Unknown();
 
     private static RefusedException Unknown() => new(ErrorCode.NotFound, "There is no replay of this id.");
 }

@@ -1,9 +1,12 @@
 using System.Diagnostics;
 using Microsoft.AspNetCore.Http;
+using Millrace.Api.Access;
+using Millrace.Api.Backlog;
 using Millrace.Api.Errors;
 using Millrace.Api.Http;
 using Millrace.Api.Inference;
 using Millrace.Api.Jobs;
+using Millrace.Api.Limits;
 using Millrace.Api.Models;
 using Millrace.Hosting.Lifecycle;
 using Millrace.Storage.Jobs;
@@ -15,7 +18,7 @@ namespace Millrace.Api.Replays;
 internal static class ReplayJob
 {
     public static async Task HandleAsync(
-        HttpContext context, IJobStore jobs, IReplayStore replays, ModelCatalog catalog, JobSubmission submission, Draining draining, HttpOptions options, string id)
+        HttpContext context, IJobStore jobs, IReplayStore replays, ModelCatalog catalog, JobSubmission submission, RateLimits rates, BacklogGate backlog, Draining draining, HttpOptions options, string id)
     {
         using var work = Admission.Begin(draining);
         Queries.AllowOnly(context.Request);
@@ -26,6 +29,13 @@ internal static class ReplayJob
         var job = await jobs.ReadAsync(context.Tenant(), source, context.RequestAborted);
         if (job is null && key is null)
             throw JobIds.Unknown();
+        if (job is not null)
+        {
+            await rates.CheckModelAsync(context, job.Model);
+            var expiresIn = request.ExpiresIn is { } own ? TimeSpan.FromSeconds(own) : job.ExpiresAt - job.CreatedAt;
+            if (backlog.Refuse(context.Caller(), job.Model, expiresIn) is { } refusal)
+                throw new RefusedException(refusal);
+        }
         var (traceParent, traceState) = TraceContext.Of(context.Request);
         var outcome = await replays.ReplayAsync(context.Tenant(), source, new ReplaySettings
         {
@@ -37,6 +47,7 @@ internal static class ReplayJob
             TraceParent = traceParent,
             TraceState = traceState,
             Key = key,
+            Audit = context.Audit(source.ToString()),
         }, context.RequestAborted);
         switch (outcome)
         {
@@ -53,7 +64,7 @@ internal static class ReplayJob
     private static string Version(ModelCatalog catalog, Job source, ReplayRequest request)
     {
         if (request.ModelVersion is { } named)
-            return catalog.Ready(source.Model, named).Version;
-        return source.VersionNamed || !source.State.IsFinal() ? source.ModelVersion : catalog.Ready(source.Model, null).Version;
+            return catalog.Ready(source.Tenant, source.Model, named).Version;
+        return source.VersionNamed || !source.State.IsFinal() ? source.ModelVersion : catalog.Ready(source.Tenant, source.Model, null).Version;
     }
 }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Threading.Channels;
+using Millrace.Hosting.Resilience;
 using Millrace.Messages;
 
 namespace Millrace.Hosting.Broker;
@@ -59,6 +60,10 @@ public sealed class MemoryBroker : IInferenceQueue, ITicketQueue, IEventBus, IWo
     public IWorkConsumer Consume(Func<DeadMessage, Task> handler) => new MemoryQueue<DeadMessage>().Consume(() => 1, handler);
 
     public IReadOnlyList<(string Name, TimeSpan? Silence)> Consumers => [];
+
+    public Circuit Circuit => Circuit.Closed;
+
+    public string? Alarm => null;
 
     private MemoryQueue<PackDelivery> Packs(string model) => _packs.GetOrAdd(model, _ => new MemoryQueue<PackDelivery>());
 

@@ -87,7 +87,7 @@ public static class Points
 /// <summary>Faults to inject, for tests.</summary>
 public sealed class FaultOptions
 {
-    /// <summary>What fails where; see <see cref="FaultPoints"/>. Default empty: nothing. Refused in the Production environment.</summary>
+    /// <summary>Faults to inject at named places: <c>point[:subject]=throw@hits</c> or <c>point[:subject]=kill@hit</c>, by commas. The environment must not be Production, which it is unless <c>DOTNET_ENVIRONMENT</c> says otherwise.</summary>
     public string Plan { get; set; } = "";
 }
 

@@ -56,6 +56,6 @@ public sealed class Draining(DrainOptions options, IHostApplicationLifetime life
 /// <summary>How the process ends.</summary>
 public sealed class DrainOptions
 {
-    /// <summary>How long running work may go on after SIGTERM; then jobs go back to the queue, uncharged. Default 25 s; 0 to 1 h.</summary>
+    /// <summary>How long running work may go on after SIGTERM; then jobs go back to the queue, uncharged. The process leaves a few seconds after that. 0 to 1 h.</summary>
     public TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(25);
 }

@@ -3,11 +3,14 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Millrace.Hosting.Configuration;
 using Millrace.Storage;
+using Millrace.Storage.Access;
 using Millrace.Storage.Announcements;
+using Millrace.Storage.Audit;
 using Millrace.Storage.DeadLetters;
 using Millrace.Storage.Jobs;
 using Millrace.Storage.Postgres;
 using Millrace.Storage.Queues;
+using Millrace.Storage.Rates;
 using Millrace.Storage.Replays;
 using Millrace.Storage.Secrets;
 using Millrace.Storage.Sqlite;
@@ -24,6 +27,7 @@ public static class StoreParts
             new SettingRule<StoreOptions>("Path", o => o.Path.Length > 0, _ => "it is empty; name a folder"),
             Range<StoreOptions, int>("Window", o => o.Window, 1, 100_000),
             Range<StoreOptions, int>("MaxConnections", o => o.MaxConnections, 2, 500));
+        services.AddSingleton<StoreBreaker>();
         return string.IsNullOrEmpty(configuration["Millrace:Store:Url"]) ? services.AddSqlite() : services.AddPostgres();
     }
 
@@ -40,6 +44,9 @@ public static class StoreParts
         services.AddSingleton<IAnnouncementStore, SqliteAnnouncementStore>();
         services.AddSingleton<ISecretStore, SqliteSecretStore>();
         services.AddSingleton<IDeadLetterStore, SqliteDeadLetterStore>();
+        services.AddSingleton<IKeyStore, SqliteKeyStore>();
+        services.AddSingleton<IAuditStore, SqliteAuditStore>();
+        services.AddSingleton<IRateStore, SqliteRateStore>();
         return services;
     }
 
@@ -55,13 +62,25 @@ public static class StoreParts
         services.AddSingleton<IAnnouncementStore, PostgresAnnouncementStore>();
         services.AddSingleton<ISecretStore, PostgresSecretStore>();
         services.AddSingleton<IDeadLetterStore, PostgresDeadLetterStore>();
+        services.AddSingleton<IKeyStore, PostgresKeyStore>();
+        services.AddSingleton<IAuditStore, PostgresAuditStore>();
+        services.AddSingleton<IRateStore, PostgresRateStore>();
         services.AddSingleton<IHostedService, StoreStartup>(); // first of all: what starts after it reads the store
         return services;
     }
 
+    /// <summary>For a program that does one thing and ends: the schema is there when it returns.</summary>
+    public static async Task PrepareStoreAsync(this IServiceProvider services, CancellationToken cancellation)
+    {
+        if (services.GetService<PostgresDatabase>() is not { } database)
+            return;
+        try { await database.MigrateAsync(cancellation); }
+        catch (StoreUnavailableException error) { throw new StartupException($"Millrace:Store:Url: {error.Message}", error); }
+    }
+
     private static PostgresDatabase Open(IServiceProvider provider)
     {
-        try { return PostgresDatabase.Open(provider.GetRequiredService<StoreOptions>()); }
+        try { return PostgresDatabase.Open(provider.GetRequiredService<StoreOptions>(), provider.GetRequiredService<StoreBreaker>()); }
         catch (FormatException error) { throw new StartupException($"Millrace:Store:Url: {error.Message}", error); }
     }
 }

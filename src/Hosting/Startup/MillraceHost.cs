@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
@@ -20,19 +21,32 @@ public static class MillraceHost
         return builder;
     }
 
-    public static void ListenOn<TOptions>(this WebApplicationBuilder builder, Func<TOptions, string> address) where TOptions : class =>
-        builder.WebHost.ConfigureKestrel((_, kestrel) => kestrel.Listen(ListenAddress.Parse(address(kestrel.ApplicationServices.GetRequiredService<TOptions>()))));
+    /// <param name="connection">Looks at every connection.</param>
+    public static void ListenOn<TOptions>(this WebApplicationBuilder builder, Func<TOptions, string> address, Action<ListenOptions>? connection = null) where TOptions : class =>
+        builder.WebHost.ConfigureKestrel((_, kestrel) => kestrel.Listen(ListenAddress.Parse(address(kestrel.ApplicationServices.GetRequiredService<TOptions>())), listen => connection?.Invoke(listen)));
 
     /// <summary>Runs until it is told to stop. 0 after an orderly end, 1 when it could not start or go on: then one line on standard error says why.</summary>
-    public static async Task<int> RunAsync(Func<WebApplication> build, Action<WebApplication, string> greet)
+    public static Task<int> RunAsync(Func<WebApplication> build, Action<WebApplication, string> greet) => ExplainAsync(async () =>
+    {
+        await using var app = build();
+        await app.StartAsync();
+        greet(app, app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()?.Addresses.FirstOrDefault() ?? "");
+        await app.WaitForShutdownAsync();
+        return app.Services.GetRequiredService<FatalError>().Reason;
+    });
+
+    /// <summary>Does one thing and ends. 0, or 1 with one line on standard error that says why not.</summary>
+    public static Task<int> RunCommandAsync(Func<Task> command) => ExplainAsync(async () =>
+    {
+        await command();
+        return null;
+    });
+
+    private static async Task<int> ExplainAsync(Func<Task<string?>> run)
     {
         try
         {
-            await using var app = build();
-            await app.StartAsync();
-            greet(app, app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()?.Addresses.FirstOrDefault() ?? "");
-            await app.WaitForShutdownAsync();
-            if (app.Services.GetRequiredService<FatalError>().Reason is not { } reason)
+            if (await run() is not { } reason)
                 return 0;
             await Console.Error.WriteLineAsync($"millrace: {reason}");
             return 1;

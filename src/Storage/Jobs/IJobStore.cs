@@ -7,6 +7,9 @@ public interface IJobStore
     /// <summary>Stores a job with its input and its key in one transaction, and marks it dispatched while its model's window has room. Durable when it returns.</summary>
     Task<AddOutcome> AddAsync(NewJob job, CancellationToken cancellation);
 
+    /// <summary>What a key made before; null when it made nothing.</summary>
+    Task<AddOutcome?> RecallAsync(string tenant, IdempotencyKey key, CancellationToken cancellation);
+
     Task<Job?> ReadAsync(string tenant, JobId id, CancellationToken cancellation);
 
     Task<JobDetails?> ReadDetailsAsync(string tenant, JobId id, CancellationToken cancellation);
@@ -23,7 +26,7 @@ public interface IJobStore
     /// <summary>One page in the order of (created_at, id); one more than <see cref="JobFilter.Limit"/> tells that there is a next page.</summary>
     Task<IReadOnlyList<Job>> ListAsync(JobFilter filter, CancellationToken cancellation);
 
-    /// <summary>A row for each model that has queued or running jobs.</summary>
+    /// <summary>A row for each model and tenant with queued or running jobs.</summary>
     Task<IReadOnlyList<QueueDepth>> ReadQueuesAsync(string? model, CancellationToken cancellation);
 }
 
@@ -39,7 +42,7 @@ public enum DeleteOutcome
 
 /// <param name="Queued">Jobs that wait, those for a later time included.</param>
 /// <param name="Oldest">When the oldest of the queued was accepted.</param>
-public sealed record QueueDepth(string Model, long Queued, long Running, DateTimeOffset? Oldest);
+public sealed record QueueDepth(string Model, string Tenant, long Queued, long Running, DateTimeOffset? Oldest);
 
 /// <summary>Which jobs a list shows; what is null does not filter.</summary>
 public sealed record JobFilter

@@ -11,6 +11,9 @@ public readonly record struct JobId(Guid Value)
     private const string Alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     private const int Letters = 26;
 
+    /// <summary>After every other.</summary>
+    public static JobId Last { get; } = new(new Guid("ffffffff-ffff-ffff-ffff-ffffffffffff"));
+
     public static JobId New(DateTimeOffset now)
     {
         Span<byte> bytes = stackalloc byte[16];
@@ -22,14 +25,17 @@ public readonly record struct JobId(Guid Value)
         return new JobId(new Guid(bytes, bigEndian: true));
     }
 
-    /// <summary>Reads the form that <see cref="ToString"/> writes; letters in either case.</summary>
-    public static bool TryParse(string? text, out JobId id)
+    /// <summary>Reads the form that <see cref="ToString()"/> writes; letters in either case.</summary>
+    public static bool TryParse(string? text, out JobId id) => TryParse(text, Prefix, out id);
+
+    /// <summary>The same for other things that have ids of this form.</summary>
+    public static bool TryParse(string? text, string prefix, out JobId id)
     {
         id = default;
-        if (text is null || text.Length != Prefix.Length + Letters || !text.StartsWith(Prefix, StringComparison.Ordinal))
+        if (text is null || text.Length != prefix.Length + Letters || !text.StartsWith(prefix, StringComparison.Ordinal))
             return false;
         UInt128 value = 0;
-        foreach (var letter in text.AsSpan(Prefix.Length))
+        foreach (var letter in text.AsSpan(prefix.Length))
         {
             var digit = Alphabet.IndexOf(char.ToUpperInvariant(letter), StringComparison.Ordinal);
             if (digit < 0 || value >> 123 != 0)
@@ -42,15 +48,17 @@ public readonly record struct JobId(Guid Value)
         return true;
     }
 
-    public override string ToString()
+    public override string ToString() => ToString(Prefix);
+
+    public string ToString(string prefix)
     {
         Span<byte> bytes = stackalloc byte[16];
         Value.TryWriteBytes(bytes, bigEndian: true, out _);
-        var value = BinaryPrimitives.ReadUInt128BigEndian(bytes);
-        return string.Create(Prefix.Length + Letters, value, static (text, rest) =>
+        return string.Create(prefix.Length + Letters, (prefix, BinaryPrimitives.ReadUInt128BigEndian(bytes)), static (text, parts) =>
         {
-            Prefix.CopyTo(text);
-            for (var at = text.Length - 1; at >= Prefix.Length; at--, rest >>= 5)
+            var (prefix, rest) = parts;
+            prefix.CopyTo(text);
+            for (var at = text.Length - 1; at >= prefix.Length; at--, rest >>= 5)
                 text[at] = Alphabet[(int)(rest & 31)];
         });
     }

@@ -17,15 +17,16 @@ public sealed class PostgresDatabase : IAsyncDisposable
     private readonly NpgsqlDataSource _source;
     private readonly StoreOptions _options;
     private readonly string _schema;
+    private readonly IStoreGuard? _guard;
 
-    private PostgresDatabase(NpgsqlDataSource source, StoreOptions options, string schema)
+    private PostgresDatabase(NpgsqlDataSource source, StoreOptions options, string schema, IStoreGuard? guard)
     {
-        (_source, _options, _schema) = (source, options, schema);
+        (_source, _options, _schema, _guard) = (source, options, schema, guard);
     }
 
     /// <summary>Connects to nothing yet.</summary>
     /// <exception cref="FormatException">The address can't be read; the message says what would be right.</exception>
-    public static PostgresDatabase Open(StoreOptions options)
+    public static PostgresDatabase Open(StoreOptions options, IStoreGuard? guard = null)
     {
         var connection = PostgresAddress.Parse(options.Url);
         var schema = connection.SearchPath ?? "public";
@@ -41,12 +42,13 @@ public sealed class PostgresDatabase : IAsyncDisposable
         connection.Timezone = "UTC"; // so that a day is 24 hours
         connection.Options = $"{connection.Options} {IndexesAlways}".Trim();
         connection.ApplicationName ??= "millrace";
-        return new PostgresDatabase(NpgsqlDataSource.Create(connection), options, schema);
+        return new PostgresDatabase(NpgsqlDataSource.Create(connection), options, schema, guard);
     }
 
     /// <summary>Brings the schema up to date: embedded scripts in the order of their names, each once, all in one transaction; replicas that start together take turns.</summary>
     /// <exception cref="StoreUnavailableException">The database can't be reached.</exception>
-    public Task MigrateAsync(CancellationToken cancellation) => WriteAsync(async session =>
+    /// <remarks>Past the guard: what makes the database usable must not wait for those who find it unusable.</remarks>
+    public Task MigrateAsync(CancellationToken cancellation) => TryAsync(async session =>
     {
         await session.ExecuteAsync("SELECT pg_advisory_xact_lock(hashtextextended('millrace ' || $1, 0))", _schema);
         if (await session.ScalarAsync("SELECT count(*) FROM pg_namespace WHERE nspname = $1", _schema) is 0L)
@@ -61,11 +63,11 @@ public sealed class PostgresDatabase : IAsyncDisposable
             await session.ExecuteAsync(await script.ReadToEndAsync(cancellation));
         }
         return true;
-    }, cancellation);
+    }, transaction: true, cancellation);
 
     /// <summary>What is committed must be there after the machine lost its power: that is what 202 promises.</summary>
     /// <exception cref="StoreNotDurableException">The server is set up to lose it, and <see cref="StoreOptions.AllowNotDurable"/> is false.</exception>
-    public Task CheckDurableAsync(CancellationToken cancellation) => ReadAsync(async session =>
+    public Task CheckDurableAsync(CancellationToken cancellation) => TryAsync(async session =>
     {
         if (_options.AllowNotDurable)
             return true;
@@ -79,7 +81,7 @@ public sealed class PostgresDatabase : IAsyncDisposable
             }
         }
         return true;
-    }, cancellation);
+    }, transaction: false, cancellation);
 
     /// <summary>Single statements, each for itself.</summary>
     internal Task<T> ReadAsync<T>(Func<PostgresSession, Task<T>> use, CancellationToken cancellation) => RunAsync(use, transaction: false, cancellation);
@@ -90,7 +92,10 @@ public sealed class PostgresDatabase : IAsyncDisposable
 
     public async ValueTask DisposeAsync() => await _source.DisposeAsync();
 
-    private async Task<T> RunAsync<T>(Func<PostgresSession, Task<T>> use, bool transaction, CancellationToken cancellation)
+    private Task<T> RunAsync<T>(Func<PostgresSession, Task<T>> use, bool transaction, CancellationToken cancellation) =>
+        _guard is null ? TryAsync(use, transaction, cancellation) : _guard.RunAsync(() => TryAsync(use, transaction, cancellation));
+
+    private async Task<T> TryAsync<T>(Func<PostgresSession, Task<T>> use, bool transaction, CancellationToken cancellation)
     {
         for (var repeats = 0; ; repeats++)
         {

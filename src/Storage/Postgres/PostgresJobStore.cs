@@ -96,19 +96,22 @@ public sealed class PostgresJobStore(PostgresDatabase database, StoreOptions opt
         return database.ReadAsync<IReadOnlyList<Job>>(async session => await session.QueryAsync(sql, Columns.ReadJob, where.Values), cancellation);
     }
 
+    public Task<AddOutcome?> RecallAsync(string tenant, IdempotencyKey key, CancellationToken cancellation) =>
+        database.ReadAsync(session => PostgresInsert.RecallAsync(session, tenant, key), cancellation);
+
     public Task<IReadOnlyList<QueueDepth>> ReadQueuesAsync(string? model, CancellationToken cancellation)
     {
         const string sql = """
-            SELECT model, sum(queued)::bigint, sum(running)::bigint, min(oldest) FROM (
-                SELECT model, count(*) AS queued, 0 AS running, min(created_at) AS oldest FROM jobs
-                    WHERE state = 0 AND dispatched_at IS NOT NULL AND ($1 IS NULL OR model = $1) GROUP BY model
-                UNION ALL SELECT model, count(*), 0, min(created_at) FROM jobs
-                    WHERE state = 0 AND dispatched_at IS NULL AND ($1 IS NULL OR model = $1) GROUP BY model
-                UNION ALL SELECT model, 0, count(*), NULL FROM jobs WHERE state = 1 AND ($1 IS NULL OR model = $1) GROUP BY model) AS counts
-            GROUP BY model ORDER BY model
+            SELECT model, tenant, sum(queued)::bigint, sum(running)::bigint, min(oldest) FROM (
+                SELECT model, tenant, count(*) AS queued, 0 AS running, min(created_at) AS oldest FROM jobs
+                    WHERE state = 0 AND dispatched_at IS NOT NULL AND ($1 IS NULL OR model = $1) GROUP BY model, tenant
+                UNION ALL SELECT model, tenant, count(*), 0, min(created_at) FROM jobs
+                    WHERE state = 0 AND dispatched_at IS NULL AND ($1 IS NULL OR model = $1) GROUP BY model, tenant
+                UNION ALL SELECT model, tenant, 0, count(*), NULL FROM jobs WHERE state = 1 AND ($1 IS NULL OR model = $1) GROUP BY model, tenant) AS counts
+            GROUP BY model, tenant ORDER BY model, tenant
             """;
         return database.ReadAsync<IReadOnlyList<QueueDepth>>(async session => await session.QueryAsync(sql,
-            row => new QueueDepth(row.GetString(0), row.GetInt64(1), row.GetInt64(2), Columns.TimeOrNull(row, 3)), Columns.Typed(NpgsqlDbType.Text, model)), cancellation);
+            row => new QueueDepth(row.GetString(0), row.GetString(1), row.GetInt64(2), row.GetInt64(3), Columns.TimeOrNull(row, 4)), Columns.Typed(NpgsqlDbType.Text, model)), cancellation);
     }
 
     public ValueTask DisposeAsync() => _adder.DisposeAsync();

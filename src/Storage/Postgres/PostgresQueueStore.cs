@@ -1,3 +1,4 @@
+using Millrace.Storage.Audit;
 using Millrace.Storage.Jobs;
 using Millrace.Storage.Queues;
 
@@ -9,8 +10,11 @@ public sealed class PostgresQueueStore(PostgresDatabase database) : IQueueStore
     public Task<IReadOnlySet<string>> ReadPausedAsync(CancellationToken cancellation) => database.ReadAsync<IReadOnlySet<string>>(async session =>
         (await session.QueryAsync("SELECT model FROM paused_models", row => row.GetString(0))).ToHashSet(), cancellation);
 
-    public Task SetPausedAsync(string model, bool paused, CancellationToken cancellation) => database.WriteAsync(session => session.ExecuteAsync(
-        paused ? "INSERT INTO paused_models (model) VALUES ($1) ON CONFLICT DO NOTHING" : "DELETE FROM paused_models WHERE model = $1", model), cancellation);
+    public Task SetPausedAsync(string model, bool paused, AuditEntry audit, CancellationToken cancellation) => database.WriteAsync(async session =>
+    {
+        await PostgresAudit.AddAsync(session, audit);
+        return await session.ExecuteAsync(paused ? "INSERT INTO paused_models (model) VALUES ($1) ON CONFLICT DO NOTHING" : "DELETE FROM paused_models WHERE model = $1", model);
+    }, cancellation);
 
     public Task<long> CountQueuedAsync(string model, CancellationToken cancellation) => database.ReadAsync(async session =>
         (long)(await session.ScalarAsync("""
@@ -18,7 +22,7 @@ public sealed class PostgresQueueStore(PostgresDatabase database) : IQueueStore
                 + (SELECT count(*) FROM jobs WHERE model = $1 AND state = 0 AND dispatched_at IS NULL)
             """, model))!, cancellation);
 
-    public Task<IReadOnlyList<JobId>> CancelQueuedAsync(string model, DateTimeOffset before, int atMost, CancellationToken cancellation)
+    public Task<IReadOnlyList<JobId>> CancelQueuedAsync(string model, DateTimeOffset before, int atMost, AuditEntry? audit, CancellationToken cancellation)
     {
         const string sql = """
             WITH oldest AS MATERIALIZED (SELECT id FROM (
@@ -33,6 +37,10 @@ public sealed class PostgresQueueStore(PostgresDatabase database) : IQueueStore
             RETURNING jobs.id
             """;
         return database.WriteAsync<IReadOnlyList<JobId>>(async session =>
-            await session.QueryAsync(sql, row => new JobId(row.GetGuid(0)), model, before.UtcDateTime, atMost), cancellation);
+        {
+            if (audit is not null)
+                await PostgresAudit.AddAsync(session, audit);
+            return await session.QueryAsync(sql, row => new JobId(row.GetGuid(0)), model, before.UtcDateTime, atMost);
+        }, cancellation);
     }
 }

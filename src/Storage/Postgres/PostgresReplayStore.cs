@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Millrace.Messages;
+using Millrace.Storage.Audit;
 using Millrace.Storage.Jobs;
 using Millrace.Storage.Replays;
 using NpgsqlTypes;
@@ -40,7 +41,10 @@ public sealed class PostgresReplayStore(PostgresDatabase database, StoreOptions 
             return new ReplayOutcome.NotFinal();
         if (found.Input is null)
             return new ReplayOutcome.InputExpired();
-        return new ReplayOutcome.Made((await PostgresInsert.AddAsync(session, [ReplayRules.NewJob(found, settings)], options.Window))[0]);
+        var made = (await PostgresInsert.AddAsync(session, [ReplayRules.NewJob(found, settings)], options.Window))[0];
+        if (settings.Audit is { } audit && made is AddOutcome.Added added)
+            await PostgresAudit.AddAsync(session, audit with { Detail = $"made {added.Job.Id}" });
+        return new ReplayOutcome.Made(made);
     }, cancellation);
 
     public Task<ReplayPlan> PlanAsync(JobFilter filter, int maxJobs, CancellationToken cancellation) =>
@@ -63,8 +67,11 @@ public sealed class PostgresReplayStore(PostgresDatabase database, StoreOptions 
 
     public Task<BulkReplay?> ReadBulkAsync(string tenant, JobId id, CancellationToken cancellation) => database.ReadAsync(session => FindAsync(session, tenant, id), cancellation);
 
-    public Task<BulkReplay?> CancelBulkAsync(string tenant, JobId id, CancellationToken cancellation) => database.WriteAsync(async session =>
+    public Task<BulkReplay?> CancelBulkAsync(string tenant, JobId id, AuditEntry audit, CancellationToken cancellation) => database.WriteAsync(async session =>
     {
+        if (await FindAsync(session, tenant, id) is null)
+            return null;
+        await PostgresAudit.AddAsync(session, audit);
         await session.ExecuteAsync("UPDATE replays SET state = 2, finished_at = store_now() WHERE id = $1 AND tenant = $2 AND state = 0", id.Value, tenant);
         return await FindAsync(session, tenant, id);
     }, cancellation);
@@ -132,6 +139,7 @@ public sealed class PostgresReplayStore(PostgresDatabase database, StoreOptions 
             INSERT INTO replays (id, tenant, state, rate, settings, created_at, finished_at) VALUES ($1, $2, $3, $4, $5, store_now(), CASE WHEN $3 = 1 THEN store_now() END)
             """, id.Value, replay.Filter.Tenant, (short)(matched.Count == 0 ? BulkReplayState.Finished : BulkReplayState.Running), Columns.Typed(NpgsqlDbType.Double, replay.RatePerSecond),
             JsonSerializer.Serialize(BulkSettings.Of(replay), StorageJson.Default.BulkSettings));
+        await PostgresAudit.AddAsync(session, replay.Audit with { Target = ReplayRules.Name(id), Detail = $"{matched.Count} jobs" });
         await session.ExecuteAsync("INSERT INTO replay_items (replay_id, source) SELECT $1, * FROM unnest($2)", id.Value, Columns.Array(NpgsqlDbType.Uuid, matched.Select(m => m.Id.Value).ToArray()));
         return new BulkOutcome.Added((await FindAsync(session, replay.Filter.Tenant, id))!);
     }

@@ -1,4 +1,5 @@
 using Millrace.Messages;
+using Millrace.Storage.Audit;
 using Millrace.Storage.Jobs;
 
 namespace Millrace.Storage.Replays;
@@ -24,7 +25,7 @@ public interface IReplayStore
     Task<BulkReplay?> ReadBulkAsync(string tenant, JobId id, CancellationToken cancellation);
 
     /// <summary>No further jobs are made; those made stay. Null when unknown.</summary>
-    Task<BulkReplay?> CancelBulkAsync(string tenant, JobId id, CancellationToken cancellation);
+    Task<BulkReplay?> CancelBulkAsync(string tenant, JobId id, AuditEntry audit, CancellationToken cancellation);
 
     /// <summary>Replays with sources left, of all tenants, that may make a job now as far as their rate is concerned.</summary>
     Task<IReadOnlyList<DueReplay>> DueBulksAsync(CancellationToken cancellation);
@@ -55,6 +56,9 @@ public sealed record ReplaySettings
     public string? TraceParent { get; init; }
     public string? TraceState { get; init; }
     public IdempotencyKey? Key { get; init; }
+
+    /// <summary>Written with the new job; null for the jobs of a bulk replay, whose order has its own.</summary>
+    public AuditEntry? Audit { get; init; }
 }
 
 /// <summary>What became of a replay.</summary>
@@ -95,6 +99,7 @@ public sealed record NewBulkReplay
     public TimeSpan? Timeout { get; init; }
     public TimeSpan? ExpiresIn { get; init; }
     public IdempotencyKey? Key { get; init; }
+    public required AuditEntry Audit { get; init; }
 }
 
 /// <summary>What became of an order for a bulk replay.</summary>

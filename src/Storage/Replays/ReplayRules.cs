@@ -8,6 +8,9 @@ internal static class ReplayRules
 {
     public const int SampleSize = 20;
 
+    /// <summary>A bulk replay's name on the wire.</summary>
+    public static string Name(JobId id) => id.ToString("replay_");
+
     /// <summary>The job that repeats a source; its version is the caller's, else the one that the source named, else the newest.</summary>
     public static NewJob NewJob(ReplaySource source, ReplaySettings settings)
     {

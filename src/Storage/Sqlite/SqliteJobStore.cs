@@ -65,23 +65,26 @@ public sealed class SqliteJobStore(SqliteDatabase database, SqliteInsert insert,
         }));
     }
 
+    public Task<AddOutcome?> RecallAsync(string tenant, IdempotencyKey key, CancellationToken cancellation) =>
+        Task.FromResult(database.Read(session => SqliteInsert.Recall(session, tenant, key)));
+
     public Task<IReadOnlyList<QueueDepth>> ReadQueuesAsync(string? model, CancellationToken cancellation)
     {
         const string sql = """
-            SELECT model, SUM(queued), SUM(running), MIN(oldest) FROM (
-                SELECT model, COUNT(*) AS queued, 0 AS running, MIN(created_at) AS oldest FROM jobs
-                    WHERE state = 0 AND dispatched_at IS NOT NULL AND ($model IS NULL OR model = $model) GROUP BY model
-                UNION ALL SELECT model, COUNT(*), 0, MIN(created_at) FROM jobs
-                    WHERE state = 0 AND dispatched_at IS NULL AND ($model IS NULL OR model = $model) GROUP BY model
-                UNION ALL SELECT model, 0, COUNT(*), NULL FROM jobs WHERE state = 1 AND ($model IS NULL OR model = $model) GROUP BY model)
-            GROUP BY model ORDER BY model
+            SELECT model, tenant, SUM(queued), SUM(running), MIN(oldest) FROM (
+                SELECT model, tenant, COUNT(*) AS queued, 0 AS running, MIN(created_at) AS oldest FROM jobs
+                    WHERE state = 0 AND dispatched_at IS NOT NULL AND ($model IS NULL OR model = $model) GROUP BY model, tenant
+                UNION ALL SELECT model, tenant, COUNT(*), 0, MIN(created_at) FROM jobs
+                    WHERE state = 0 AND dispatched_at IS NULL AND ($model IS NULL OR model = $model) GROUP BY model, tenant
+                UNION ALL SELECT model, tenant, 0, COUNT(*), NULL FROM jobs WHERE state = 1 AND ($model IS NULL OR model = $model) GROUP BY model, tenant)
+            GROUP BY model, tenant ORDER BY model, tenant
             """;
         return Task.FromResult(database.Read(session =>
         {
             var queues = new List<QueueDepth>();
             using var rows = session.Query(sql, ("$model", model));
             while (rows.Read())
-                queues.Add(new QueueDepth(rows.GetString(0), rows.GetInt64(1), rows.GetInt64(2), Columns.TimeOrNull(rows, 3)));
+                queues.Add(new QueueDepth(rows.GetString(0), rows.GetString(1), rows.GetInt64(2), rows.GetInt64(3), Columns.TimeOrNull(rows, 4)));
             return (IReadOnlyList<QueueDepth>)queues;
         }));
     }

@@ -1,3 +1,4 @@
+using Millrace.Storage.Audit;
 using Millrace.Storage.Jobs;
 using Millrace.Storage.Queues;
 
@@ -15,8 +16,11 @@ public sealed class SqliteQueueStore(SqliteDatabase database, TimeProvider time)
         return (IReadOnlySet<string>)models;
     }));
 
-    public Task SetPausedAsync(string model, bool paused, CancellationToken cancellation) => database.WriteAsync(session => session.Execute(
-        paused ? "INSERT OR IGNORE INTO paused_models (model) VALUES ($model)" : "DELETE FROM paused_models WHERE model = $model", ("$model", model)), cancellation);
+    public Task SetPausedAsync(string model, bool paused, AuditEntry audit, CancellationToken cancellation) => database.WriteAsync(session =>
+    {
+        SqliteAudit.Add(session, audit, time.GetUtcNow());
+        return session.Execute(paused ? "INSERT OR IGNORE INTO paused_models (model) VALUES ($model)" : "DELETE FROM paused_models WHERE model = $model", ("$model", model));
+    }, cancellation);
 
     public Task<long> CountQueuedAsync(string model, CancellationToken cancellation) => Task.FromResult(database.Read(session =>
         (long)session.Scalar("""
@@ -24,7 +28,7 @@ public sealed class SqliteQueueStore(SqliteDatabase database, TimeProvider time)
                 + (SELECT COUNT(*) FROM jobs WHERE model = $model AND state = 0 AND dispatched_at IS NULL)
             """, ("$model", model))!));
 
-    public Task<IReadOnlyList<JobId>> CancelQueuedAsync(string model, DateTimeOffset before, int atMost, CancellationToken cancellation)
+    public Task<IReadOnlyList<JobId>> CancelQueuedAsync(string model, DateTimeOffset before, int atMost, AuditEntry? audit, CancellationToken cancellation)
     {
         const string sql = """
             UPDATE jobs SET state = 4, fence = fence + 1, version = version + 1, finished_at = $now, lease_until = NULL,
@@ -38,6 +42,8 @@ public sealed class SqliteQueueStore(SqliteDatabase database, TimeProvider time)
             """;
         return database.WriteAsync(session =>
         {
+            if (audit is not null)
+                SqliteAudit.Add(session, audit, time.GetUtcNow());
             var canceled = new List<JobId>();
             using var rows = session.Query(sql, ("$now", Columns.Micros(time.GetUtcNow())), ("$model", model), ("$before", Columns.Micros(before)), ("$most", atMost));
             while (rows.Read())

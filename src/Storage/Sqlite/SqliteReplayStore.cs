@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Millrace.Messages;
+using Millrace.Storage.Audit;
 using Millrace.Storage.Jobs;
 using Millrace.Storage.Replays;
 
@@ -51,7 +52,10 @@ public sealed class SqliteReplayStore(SqliteDatabase database, SqliteInsert inse
             return new ReplayOutcome.NotFinal();
         if (found.Input is null)
             return new ReplayOutcome.InputExpired();
-        return new ReplayOutcome.Made(insert.Add(session, ReplayRules.NewJob(found, settings)));
+        var made = insert.Add(session, ReplayRules.NewJob(found, settings));
+        if (settings.Audit is { } audit && made is AddOutcome.Added added)
+            SqliteAudit.Add(session, audit with { Detail = $"made {added.Job.Id}" }, time.GetUtcNow());
+        return new ReplayOutcome.Made(made);
     }, cancellation);
 
     public Task<ReplayPlan> PlanAsync(JobFilter filter, int maxJobs, CancellationToken cancellation) =>
@@ -65,7 +69,9 @@ public sealed class SqliteReplayStore(SqliteDatabase database, SqliteInsert inse
         var matched = Match(session, replay.Filter, replay.MaxJobs);
         if (replay.Plan is { } plan && plan != ReplayRules.Plan(matched).Plan)
             return new BulkOutcome.PlanChanged();
-        var id = Columns.Bytes(JobId.New(time.GetUtcNow()));
+        var name = JobId.New(time.GetUtcNow());
+        var id = Columns.Bytes(name);
+        SqliteAudit.Add(session, replay.Audit with { Target = ReplayRules.Name(name), Detail = $"{matched.Count} jobs" }, time.GetUtcNow());
         session.Execute("INSERT INTO replays (id, tenant, state, rate, settings, created_at, finished_at) VALUES ($id, $tenant, $state, $rate, $settings, $now, $finished)",
             ("$id", id), ("$tenant", tenant), ("$state", (int)(matched.Count == 0 ? BulkReplayState.Finished : BulkReplayState.Running)), ("$rate", replay.RatePerSecond),
             ("$settings", JsonSerializer.Serialize(BulkSettings.Of(replay), StorageJson.Default.BulkSettings)), ("$now", Now()), ("$finished", matched.Count == 0 ? Now() : null));
@@ -79,8 +85,11 @@ public sealed class SqliteReplayStore(SqliteDatabase database, SqliteInsert inse
     public Task<BulkReplay?> ReadBulkAsync(string tenant, JobId id, CancellationToken cancellation) =>
         Task.FromResult(database.Read(session => Find(session, tenant, Columns.Bytes(id))));
 
-    public Task<BulkReplay?> CancelBulkAsync(string tenant, JobId id, CancellationToken cancellation) => database.WriteAsync(session =>
+    public Task<BulkReplay?> CancelBulkAsync(string tenant, JobId id, AuditEntry audit, CancellationToken cancellation) => database.WriteAsync(session =>
     {
+        if (Find(session, tenant, Columns.Bytes(id)) is null)
+            return null;
+        SqliteAudit.Add(session, audit, time.GetUtcNow());
         session.Execute("UPDATE replays SET state = 2, finished_at = $now WHERE id = $id AND tenant = $tenant AND state = 0",
             ("$now", Now()), ("$id", Columns.Bytes(id)), ("$tenant", tenant));
         return Find(session, tenant, Columns.Bytes(id));

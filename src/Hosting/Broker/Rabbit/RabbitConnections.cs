@@ -1,19 +1,33 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
+using Millrace.Hosting.Resilience;
 using RabbitMQ.Client;
 
 namespace Millrace.Hosting.Broker.Rabbit;
 
 /// <summary>Two connections: an alarm in the broker blocks every connection that has published, and what is consumed must still be acknowledged then.</summary>
-internal sealed class RabbitConnections(BrokerOptions options, TimeProvider time, ILogger<RabbitConnections> logger) : IBrokerState, IAsyncDisposable
+internal sealed class RabbitConnections(BrokerOptions options, BreakerOptions breaker, TimeProvider time, ILogger<RabbitConnections> logger) : IBrokerState, IAsyncDisposable
 {
     private readonly RabbitLink _publishing = new(options, "publish", time, logger);
     private readonly RabbitLink _consuming = new(options, "consume", time, logger);
     private readonly ConcurrentDictionary<RabbitConsumer, bool> _consumers = new();
+    private readonly Breaker _breaker = new("broker", static error => error is BrokerUnavailableException,
+        static () => new BrokerUnavailableException("The broker did not answer just now; it is tried again in a moment."), breaker, time, logger);
 
     public IReadOnlyList<(string Name, TimeSpan? Silence)> Consumers => _consumers.Keys.Select(c => (c.Name, c.Silence)).ToArray();
 
-    public RabbitPublisher Publisher(bool confirms, Action<IReadOnlyBasicProperties>? returned = null) => new(_publishing, options, confirms, returned);
+    public RabbitPublisher Publisher(bool confirms, Action<IReadOnlyBasicProperties>? returned = null) => new(_publishing, _breaker, options, confirms, returned);
+
+    public Circuit Circuit => _breaker.State;
+
+    public string? Alarm => _publishing.Alarm;
+
+    /// <summary>The broker stopped to take messages: also replies are stuck with their workers.</summary>
+    public event Action<string>? AlarmRaised
+    {
+        add => _publishing.AlarmRaised += value;
+        remove => _publishing.AlarmRaised -= value;
+    }
 
     public RabbitConsumer Consume(Consumption what)
     {

@@ -12,6 +12,7 @@ internal sealed class RabbitInference : IInferenceQueue, IAsyncDisposable
     private readonly ConcurrentDictionary<string, Waiting> _waiting = new();
     private readonly RabbitPublisher _publisher;
     private readonly RabbitConsumer _replies;
+    private readonly RabbitConnections _connections;
     private readonly Topology _topology;
     private readonly BrokerOptions _options;
     private readonly ILogger _logger;
@@ -20,7 +21,7 @@ internal sealed class RabbitInference : IInferenceQueue, IAsyncDisposable
 
     public RabbitInference(RabbitConnections connections, Topology topology, BrokerOptions options, ILogger<RabbitInference> logger)
     {
-        (_topology, _options, _logger) = (topology, options, logger);
+        (_connections, _topology, _options, _logger) = (connections, topology, options, logger);
         _publisher = connections.Publisher(confirms: false, NoteReturned); // the reply is the confirm
         _replies = connections.Consume(new Consumption
         {
@@ -30,6 +31,7 @@ internal sealed class RabbitInference : IInferenceQueue, IAsyncDisposable
             HandleAsync = HandleAsync,
             Attached = NoteAttached,
         });
+        connections.AlarmRaised += NoteAlarm;
     }
 
     public async Task<InferReply> SendAsync(InferPack pack, CancellationToken cancellation)
@@ -50,14 +52,17 @@ internal sealed class RabbitInference : IInferenceQueue, IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        _connections.AlarmRaised -= NoteAlarm;
         await _replies.DisposeAsync();
         await _publisher.DisposeAsync();
     }
 
     private async Task PublishAsync(InferPack pack, string id, ReadOnlyMemory<byte> body, CancellationToken cancellation)
     {
-        var replyTo = await ReplyQueueAsync(cancellation);
+        if (_connections.Alarm is { } alarm)
+            throw Blocked(alarm);
         await _publisher.DeclareOnceAsync(_topology.Infer(pack.Model), (channel, token) => _topology.DeclareInferAsync(channel, pack.Model, token), cancellation);
+        var replyTo = await ReplyQueueAsync(cancellation); // after it is known that the broker is there at all
         var longest = pack.Items.Max(i => i.Remaining);
         var properties = new BasicProperties
         {
@@ -87,6 +92,15 @@ internal sealed class RabbitInference : IInferenceQueue, IAsyncDisposable
         _publisher.Forget(_topology.Infer(waiting.Pack.Model));
         waiting.Reply.TrySetException(new BrokerUnavailableException($"There is no queue for requests to {waiting.Pack.Model}."));
     }
+
+    /// <summary>What it has taken may wait in it for hours, and so may the replies.</summary>
+    private void NoteAlarm(string reason)
+    {
+        foreach (var waiting in _waiting.Values)
+            waiting.Reply.TrySetException(Blocked(reason));
+    }
+
+    private static BrokerUnavailableException Blocked(string reason) => new($"The broker takes no messages now: {reason}.");
 
     private void NoteAttached(string? queue)
     {

@@ -17,6 +17,11 @@ internal sealed class RabbitLink(BrokerOptions options, string purpose, TimeProv
     private bool _told;
     private bool _disposed;
 
+    /// <summary>Why the broker blocks this connection; null when it does not.</summary>
+    public string? Alarm { get; private set; }
+
+    public event Action<string>? AlarmRaised;
+
     /// <exception cref="BrokerUnavailableException">The broker can't be reached, or could not just now.</exception>
     public async Task<IConnection> ConnectAsync(CancellationToken cancellation)
     {
@@ -60,7 +65,9 @@ internal sealed class RabbitLink(BrokerOptions options, string purpose, TimeProv
         try
         {
             var connection = await Factory().CreateConnectionAsync(cancellation);
-            (_connection, _failedAt) = (connection, null);
+            (_connection, _failedAt, Alarm) = (connection, null, null);
+            connection.ConnectionBlockedAsync += (_, blocked) => { Block(blocked.Reason); return Task.CompletedTask; };
+            connection.ConnectionUnblockedAsync += (_, _) => { Unblock(); return Task.CompletedTask; };
             if (_told)
                 logger.BrokerBack(purpose);
             _told = false;
@@ -75,6 +82,19 @@ internal sealed class RabbitLink(BrokerOptions options, string purpose, TimeProv
             _told = true;
             throw new BrokerUnavailableException(_failure, error);
         }
+    }
+
+    private void Block(string reason)
+    {
+        Alarm = reason;
+        logger.BrokerBlocks(purpose, reason);
+        AlarmRaised?.Invoke(reason);
+    }
+
+    private void Unblock()
+    {
+        Alarm = null;
+        logger.BrokerUnblocks(purpose);
     }
 
     private ConnectionFactory Factory() => new()

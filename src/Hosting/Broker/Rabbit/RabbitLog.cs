@@ -27,4 +27,10 @@ internal static partial class RabbitLog
 
     [LoggerMessage(1108, LogLevel.Warning, "A reply could not be sent")]
     internal static partial void ReplyLost(this ILogger logger, Exception error);
+
+    [LoggerMessage(1109, LogLevel.Warning, "The broker takes no messages ({Purpose}): {Reason}")]
+    internal static partial void BrokerBlocks(this ILogger logger, string purpose, string reason);
+
+    [LoggerMessage(1110, LogLevel.Information, "The broker takes messages again ({Purpose})")]
+    internal static partial void BrokerUnblocks(this ILogger logger, string purpose);
 }

@@ -1,11 +1,12 @@
 using System.Collections.Concurrent;
+using Millrace.Hosting.Resilience;
 using RabbitMQ.Client;
 
 namespace Millrace.Hosting.Broker.Rabbit;
 
 /// <summary>A channel to publish on, made again when it is lost. With confirms, a publish returns when the broker has the message.</summary>
 /// <param name="returned">Without confirms: hears of a mandatory message that fits no queue.</param>
-internal sealed class RabbitPublisher(RabbitLink link, BrokerOptions options, bool confirms, Action<IReadOnlyBasicProperties>? returned = null) : IAsyncDisposable
+internal sealed class RabbitPublisher(RabbitLink link, Breaker breaker, BrokerOptions options, bool confirms, Action<IReadOnlyBasicProperties>? returned = null) : IAsyncDisposable
 {
     private readonly SemaphoreSlim _gate = new(1, 1);
     private volatile ConcurrentDictionary<string, bool> _declared = new();
@@ -31,7 +32,21 @@ internal sealed class RabbitPublisher(RabbitLink link, BrokerOptions options, bo
 
     /// <param name="mandatory">A message that fits no queue is a failure.</param>
     /// <exception cref="BrokerUnavailableException">It was refused, returned, or not confirmed in time; the broker may have it nevertheless.</exception>
-    public async Task PublishAsync(string exchange, string key, BasicProperties properties, ReadOnlyMemory<byte> body, bool mandatory, CancellationToken cancellation)
+    public Task PublishAsync(string exchange, string key, BasicProperties properties, ReadOnlyMemory<byte> body, bool mandatory, CancellationToken cancellation) => breaker.RunAsync(async () =>
+    {
+        await PublishNowAsync(exchange, key, properties, body, mandatory, cancellation);
+        return true;
+    });
+
+    public Task<T> WithChannelAsync<T>(Func<IChannel, CancellationToken, Task<T>> use, CancellationToken cancellation) => breaker.RunAsync(() => WithChannelNowAsync(use, cancellation));
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_channel is { } channel)
+            await CloseAsync(channel);
+    }
+
+    private async Task PublishNowAsync(string exchange, string key, BasicProperties properties, ReadOnlyMemory<byte> body, bool mandatory, CancellationToken cancellation)
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         deadline.CancelAfter(options.PublishTimeout);
@@ -48,7 +63,7 @@ internal sealed class RabbitPublisher(RabbitLink link, BrokerOptions options, bo
         }
     }
 
-    public async Task<T> WithChannelAsync<T>(Func<IChannel, CancellationToken, Task<T>> use, CancellationToken cancellation)
+    private async Task<T> WithChannelNowAsync<T>(Func<IChannel, CancellationToken, Task<T>> use, CancellationToken cancellation)
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         deadline.CancelAfter(options.PublishTimeout);
@@ -57,12 +72,6 @@ internal sealed class RabbitPublisher(RabbitLink link, BrokerOptions options, bo
         {
             throw new BrokerUnavailableException($"The broker did not answer: {RabbitFaults.Reason(error)}", error);
         }
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        if (_channel is { } channel)
-            await CloseAsync(channel);
     }
 
     private async ValueTask<IChannel> OpenAsync(CancellationToken cancellation)

@@ -1,0 +1,77 @@
+using Microsoft.AspNetCore.Http;
+using Millrace.Api.Errors;
+using Millrace.Api.Limits;
+using Millrace.Storage;
+using Millrace.Storage.Access;
+using Millrace.Storage.Audit;
+
+namespace Millrace.Api.Access;
+
+/// <summary>Who calls, and whether he may: one answer for every wrong key, whatever is wrong with it.</summary>
+internal sealed class Authentication(
+    RequestDelegate next, KeyDirectory keys, OpenServer open, Tokens tokens, AccessOptions options, IAuditStore audit, LocalWindows failures)
+{
+    private const string Scheme = "Bearer ";
+
+    public async Task InvokeAsync(HttpContext context)
+    {
+        var requirement = Requirement.Of(context);
+        if (requirement.IsOpen)
+        {
+            await next(context);
+            return;
+        }
+        var caller = await IdentifyAsync(context);
+        context.Features.Set(caller);
+        if (requirement.Roles != Roles.None && (requirement.Roles & caller.Roles) == 0)
+        {
+            if (requirement.Action is not null)
+                await TryAuditAsync(context, requirement);
+            throw new RefusedException(ErrorCode.Forbidden,
+                $"This needs a key with the role {string.Join(" or ", RoleNames.Of(requirement.Roles))}; yours has {(caller.Roles == Roles.None ? "none" : RoleNames.Text(caller.Roles))}.");
+        }
+        await next(context);
+    }
+
+    private async Task<Caller> IdentifyAsync(HttpContext context)
+    {
+        if (!keys.IsLoaded)
+            throw new RefusedException(new Refusal(ErrorCode.Unavailable, "The store does not answer, so keys can't be read yet.") { RetryAfter = 2 });
+        if (context.Request.QueryString.HasValue)
+            RefuseKeyInAddress(context.Request);
+        if (open.IsOpen)
+            return Caller.Open(context.Connection.RemoteIpAddress);
+        if (context.Request.Headers.Authorization is [{ } header] && header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase))
+        {
+            var token = header[Scheme.Length..];
+            if (keys.Find(token) is { } key)
+                return new Caller(key.Id, key.Tenant, key.Roles, $"key:{key.Id}", key.Requests);
+            if (await tokens.FindAsync(token) is { } caller)
+                return caller;
+        }
+        throw Unknown(context);
+    }
+
+    private RefusedException Unknown(HttpContext context)
+    {
+        var window = failures.Take(Addresses.Network(context.Connection.RemoteIpAddress), options.FailuresPerMinute);
+        return new RefusedException(window.Allowed
+            ? new Refusal(ErrorCode.Unauthorized, "Send a valid key as Authorization: Bearer mr_…")
+            : new Refusal(ErrorCode.RateLimited, "Too many wrong keys came from this address.") { RetryAfter = window.ResetSeconds });
+    }
+
+    private static void RefuseKeyInAddress(HttpRequest request)
+    {
+        if (request.Query.Any(p => p.Key is "access_token" or "api_key" or "apikey" or "token" || p.Value.Any(v => v is not null && KeyText.IdOf(v) is not null)))
+            throw new RefusedException(ErrorCode.InvalidRequest, "A key does not belong into the address, which is logged on its way; send it as Authorization: Bearer.");
+    }
+
+    /// <summary>A refusal stands, also when it can't be written down.</summary>
+    private async Task TryAuditAsync(HttpContext context, Requirement requirement)
+    {
+        var target = context.Request.RouteValues.Values.FirstOrDefault() as string ?? context.Request.Path.Value ?? "";
+        var entry = context.Audit(target.Length <= 200 ? target : target[..200]) with { Outcome = AuditOutcome.Refused, Detail = $"needs {RoleNames.Text(requirement.Roles)}" };
+        try { await audit.AddAsync(entry, CancellationToken.None); }
+        catch (StoreUnavailableException) { }
+    }
+}

@@ -1,0 +1,130 @@
+using System.Collections.Concurrent;
+using System.Collections.Frozen;
+using Microsoft.Extensions.Logging;
+using Millrace.Api.Models;
+using Millrace.Api.Queues;
+using Millrace.Hosting.Broker;
+using Millrace.Hosting.Lifecycle;
+using Millrace.Hosting.Resilience;
+using Millrace.Storage;
+using Millrace.Storage.Jobs;
+using Millrace.Storage.Queues;
+
+namespace Millrace.Api.Backlog;
+
+/// <summary>How much waits for each model and of each tenant, and how fast it drains: read from the store every second, and counted on in between by what this replica accepts.</summary>
+internal sealed class BacklogMeter(
+    IJobStore jobs, IQueueStore queues, ModelCatalog catalog, DrainMeter drain, IBrokerState broker, StoreOptions options, TimeProvider time, ILogger<BacklogMeter> logger)
+    : PassLoop(TimeSpan.FromSeconds(1), time, logger)
+{
+    private static readonly TimeSpan Memory = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan LeastBusy = TimeSpan.FromSeconds(2);
+
+    private readonly ConcurrentDictionary<string, Draining> _draining = new();
+    private volatile Snapshot _now = new([]);
+
+    /// <summary>Models with something queued or running.</summary>
+    public IEnumerable<string> Models => _now.Models;
+
+    public long Queued(string model) => _now.Queued(model);
+
+    public long Running(string model) => _now.Running(model);
+
+    /// <summary>Queued and running jobs of a tenant.</summary>
+    public long Open(string tenant) => _now.Open(tenant);
+
+    /// <summary>Jobs a second that the model's queue drains at while it has something to do; null when nothing can be said.</summary>
+    public double? PerSecond(string model) => _draining.TryGetValue(model, out var found) ? found.Rate.PerSecond : null;
+
+    /// <summary>Jobs that would start before another one of the tenant's: those in the window, and as many turns as the tenant has jobs waiting.</summary>
+    public long Ahead(string tenant, string model)
+    {
+        var queued = _now.Queued(model);
+        return Math.Min(queued, options.Window + (_now.Own(tenant, model) * Math.Max(1, _now.Tenants(model))));
+    }
+
+    /// <summary>Null when nothing can be said: nothing has drained under load lately.</summary>
+    public TimeSpan? Wait(string tenant, string model) => PerSecond(model) is { } rate ? TimeSpan.FromSeconds(Math.Min(Ahead(tenant, model) / rate, 1e9)) : null;
+
+    /// <summary>Until the store is read again.</summary>
+    public void NoteAccepted(string tenant, string model) => _now.Add(tenant, model);
+
+    public override async Task StartAsync(CancellationToken cancellationToken)
+    {
+        try { await RunOnceAsync(cancellationToken); }
+        catch (StoreUnavailableException) { } // nothing is accepted either
+        await base.StartAsync(cancellationToken);
+    }
+
+    public override async Task RunOnceAsync(CancellationToken cancellation)
+    {
+        var depths = await jobs.ReadQueuesAsync(null, cancellation);
+        var paused = await queues.ReadPausedAsync(cancellation);
+        _now = new Snapshot(depths);
+        foreach (var model in depths.GroupBy(d => d.Model))
+        {
+            var moves = !paused.Contains(model.Key) && broker.Circuit == Circuit.Closed && broker.Alarm is null && catalog.Find(model.Key) is { Instances: > 0 };
+            _draining.GetOrAdd(model.Key, _ => new Draining(new BusyRate(Memory, LeastBusy, Time))).Note(moves && model.Sum(d => d.Queued) > 0, drain.Ended(model.Key));
+        }
+        foreach (var (model, draining) in _draining)
+        {
+            if (depths.All(d => d.Model != model))
+                draining.Note(false, drain.Ended(model));
+        }
+    }
+
+    /// <summary>A model's queue from pass to pass: what ended between two of them counts when something waited at both.</summary>
+    private sealed class Draining(BusyRate rate)
+    {
+        private bool _wasBusy;
+        private long _ended;
+
+        public BusyRate Rate => rate;
+
+        public void Note(bool isBusy, long ended)
+        {
+            if (!_wasBusy || !isBusy)
+                rate.Begin();
+            else if (ended > _ended)
+                rate.End((int)(ended - _ended));
+            (_wasBusy, _ended) = (isBusy, ended);
+        }
+    }
+
+    private sealed class Snapshot
+    {
+        private readonly FrozenDictionary<string, (long Queued, long Running, int Tenants)> _models;
+        private readonly ConcurrentDictionary<(string Tenant, string Model), long> _own = new();
+        private readonly ConcurrentDictionary<string, long> _open = new();
+        private readonly ConcurrentDictionary<string, long> _accepted = new();
+
+        public Snapshot(IReadOnlyList<QueueDepth> depths)
+        {
+            _models = depths.GroupBy(d => d.Model).ToFrozenDictionary(m => m.Key, m => (m.Sum(d => d.Queued), m.Sum(d => d.Running), m.Count(d => d.Queued > 0)));
+            foreach (var depth in depths)
+            {
+                _own[(depth.Tenant, depth.Model)] = depth.Queued;
+                _open.AddOrUpdate(depth.Tenant, depth.Queued + depth.Running, (_, sum) => sum + depth.Queued + depth.Running);
+            }
+        }
+
+        public IEnumerable<string> Models => _models.Keys;
+
+        public long Queued(string model) => _models.GetValueOrDefault(model).Queued + _accepted.GetValueOrDefault(model);
+
+        public long Running(string model) => _models.GetValueOrDefault(model).Running;
+
+        public int Tenants(string model) => _models.GetValueOrDefault(model).Tenants;
+
+        public long Own(string tenant, string model) => _own.GetValueOrDefault((tenant, model));
+
+        public long Open(string tenant) => _open.GetValueOrDefault(tenant);
+
+        public void Add(string tenant, string model)
+        {
+            _accepted.AddOrUpdate(model, 1, (_, sum) => sum + 1);
+            _own.AddOrUpdate((tenant, model), 1, (_, sum) => sum + 1);
+            _open.AddOrUpdate(tenant, 1, (_, sum) => sum + 1);
+        }
+    }
+}
