@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Runs RabbitMQ in the foreground on loopback, from the installed package, with all its files in DIR; DIR/pid names the process of the broker itself.
-#   rabbitmq.sh DIR PORT
+#   rabbitmq.sh DIR PORT [LINE OF CONFIGURATION...]
 # User and password guest, which RabbitMQ takes from loopback only. Ports PORT+1 and PORT+2 are Erlang's.
 set -euo pipefail
 dir=$1 port=$2
+shift 2
 server=$(ls -d /usr/lib/rabbitmq/lib/*/sbin/rabbitmq-server 2>/dev/null | sort -V | tail -1 || true) # not the package's wrapper, which insists on its own user
 [ -n "$server" ] || server=$(command -v rabbitmq-server || true)
 [ -n "$server" ] || { echo "RabbitMQ is not installed: make deps" >&2; exit 1; }
@@ -26,6 +27,7 @@ raft.wal_max_size_bytes = 16777216
 log.file.level = warning
 log.console = false
 $metrics
+$(printf '%s\n' "$@")
 CONF
 rm -f "$dir/pid"
 export HOME=$dir ERL_EPMD_PORT=$((port + 2)) ERL_EPMD_ADDRESS=127.0.0.1
@@ -36,4 +38,5 @@ export RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="+S 2:2 +sbwt none +sbwtdcpu none +sb
 epmd=$(command -v epmd || ls /usr/lib/erlang/erts-*/bin/epmd | tail -1)
 "$epmd" & # ours, so that it ends with us
 trap 'kill %1 2>/dev/null || true' EXIT
+cd "$dir" # where it leaves its crash dumps
 "$server" < /dev/null

@@ -8,11 +8,11 @@ internal static partial class Log
     [LoggerMessage(3001, LogLevel.Error, "Request {RequestId} broke in an unforeseen way")]
     internal static partial void RequestBroke(this ILogger logger, Exception error, string requestId);
 
-    [LoggerMessage(3002, LogLevel.Warning, "The store could not be used for request {RequestId}")]
-    internal static partial void StoreUnavailable(this ILogger logger, Exception error, string requestId);
+    [LoggerMessage(3002, LogLevel.Debug, "The store could not be used for request {RequestId}: {Reason}")]
+    internal static partial void StoreUnavailable(this ILogger logger, string requestId, string reason);
 
-    [LoggerMessage(3003, LogLevel.Warning, "The broker could not be used for request {RequestId}")]
-    internal static partial void BrokerUnavailable(this ILogger logger, Exception error, string requestId);
+    [LoggerMessage(3003, LogLevel.Debug, "The broker could not be used for request {RequestId}: {Reason}")]
+    internal static partial void BrokerUnavailable(this ILogger logger, string requestId, string reason);
 
     [LoggerMessage(3101, LogLevel.Warning, "Took job {JobId} back from {WorkerId}: lease ended in attempt {Attempt}; it is now {State}")]
     internal static partial void LeaseExpired(this ILogger logger, JobId jobId, string? workerId, int attempt, JobState state);

@@ -42,7 +42,7 @@ public static class HostingServiceExtensions
         catch (FormatException error) { throw new StartupException($"Millrace:Faults:Plan: {error.Message}", error); }
     }
 
-    /// <summary>Readable lines on standard error, so that standard output stays free; level by <c>Logging:LogLevel</c> as in every .NET service.</summary>
+    /// <summary>Readable lines on standard output; level by <c>Logging:LogLevel</c> as in every .NET service.</summary>
     public static void SetUpLogging(this ILoggingBuilder logging)
     {
         logging.ClearProviders();

@@ -11,7 +11,7 @@ internal static partial class Log
     [LoggerMessage(2002, LogLevel.Warning, "Model {Model} version {Version} is unavailable: {Reason}")]
     internal static partial void ModelBroken(this ILogger logger, string model, string version, string reason);
 
-    [LoggerMessage(2003, LogLevel.Warning, "Model folder '{Folder}' is left out: a name is 1 to 128 of A-Z a-z 0-9 . _ - with a letter or digit, and not 'stats'")]
+    [LoggerMessage(2003, LogLevel.Warning, "Model folder '{Folder}' is left out: a name is 1 to 128 of A-Z a-z 0-9 . _ - with a letter or digit, not 'stats', and not another's in other case")]
     internal static partial void ModelNameRefused(this ILogger logger, string folder);
 
     [LoggerMessage(2101, LogLevel.Warning, "A batch of {Count} on {Model} version {Version} failed and runs again one by one: {Reason}")]

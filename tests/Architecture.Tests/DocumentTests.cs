@@ -16,6 +16,12 @@ public sealed partial class DocumentTests
     public void Given_the_error_codes_When_the_errors_page_is_read_Then_it_is_what_the_code_says() => Generated.MustBe("errors.md", ErrorsPage.Write());
 
     [Fact]
+    public void Given_the_routes_When_the_access_page_is_read_Then_it_has_what_each_asks_of_its_caller() => Generated.MustBe("access.md", RolesPage.Write());
+
+    [Fact]
+    public void Given_the_tests_When_the_security_page_is_read_Then_it_has_each_attack_with_its_tests() => Generated.MustBe("security-report.md", SecurityPage.Write());
+
+    [Fact]
     public void Given_the_tests_When_the_conformance_page_is_read_Then_each_line_marked_tested_has_a_test_and_no_other_has()
     {
         var tested = Directory.GetFiles(Path.Combine(Repository.Root, "tests"), "*.cs", SearchOption.AllDirectories)

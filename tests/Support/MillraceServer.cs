@@ -26,6 +26,8 @@ public sealed class MillraceServer : IAsyncDisposable
     /// <summary>Gets a line before and after each model run; see <see cref="Ledger"/>.</summary>
     public string LedgerFile { get; }
 
+    public string DataFolder => _data.Path;
+
     public IServiceProvider Services => _app.Services;
 
     public IReadOnlyList<RunLine> Ledger() => RunLine.Read(LedgerFile);

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Millrace.Api.Errors;
 using Millrace.Hosting.Configuration;
 using Millrace.Hosting.Servers;
@@ -91,6 +92,7 @@ public static class KeyCommands
     private static Task<int> WithStoreAsync(string[] settings, Func<IKeyStore, Task> use) => MillraceHost.RunCommandAsync(async () =>
     {
         var builder = MillraceHost.CreateBuilder(settings);
+        builder.Logging.ClearProviders(); // standard output has the key, and nothing else
         builder.Services.AddMillraceStore(builder.Configuration);
         await using var app = builder.Build();
         await app.Services.PrepareStoreAsync(CancellationToken.None);

@@ -16,6 +16,7 @@ internal sealed partial class Tokens
 
     private readonly AccessOptions _options;
     private readonly JsonWebTokenHandler _handler = new() { MapInboundClaims = false, MaximumTokenSizeInBytes = LongestToken };
+    private readonly ConfigurationManager<OpenIdConnectConfiguration>? _discovery;
     private readonly TokenValidationParameters? _parameters;
 
     public Tokens(AccessOptions options)
@@ -24,13 +25,13 @@ internal sealed partial class Tokens
         if (options.Issuer.Length == 0)
             return;
         var issuer = new Uri(options.Issuer);
-        var discovery = new ConfigurationManager<OpenIdConnectConfiguration>($"{options.Issuer.TrimEnd('/')}/.well-known/openid-configuration",
+        _discovery = new ConfigurationManager<OpenIdConnectConfiguration>($"{options.Issuer.TrimEnd('/')}/.well-known/openid-configuration",
             new OpenIdConnectConfigurationRetriever(), new HttpDocumentRetriever { RequireHttps = !issuer.IsLoopback });
         _parameters = new TokenValidationParameters
         {
             ValidIssuer = options.Issuer,
             ValidAudience = options.Audience,
-            ConfigurationManager = discovery,
+            ConfigurationManager = _discovery,
             ValidAlgorithms = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"],
             RequireExpirationTime = true,
             ClockSkew = TimeSpan.FromSeconds(30),
@@ -43,19 +44,18 @@ internal sealed partial class Tokens
     {
         if (_parameters is null || token.Length > LongestToken || token.Count(c => c == '.') != 2)
             return null;
+        try { await _discovery!.GetConfigurationAsync(CancellationToken.None); } // kept for hours; the old one is used while a new one can't be had
+        catch (InvalidOperationException)
+        {
+            throw new RefusedException(new Refusal(ErrorCode.Unavailable, "The issuer of tokens does not answer, so a token can't be checked now.") { RetryAfter = 5 });
+        }
         var result = await _handler.ValidateTokenAsync(token, _parameters);
         if (!result.IsValid)
-        {
-            return IsUnreachable(result.Exception)
-                ? throw new RefusedException(new Refusal(ErrorCode.Unavailable, "The issuer of tokens does not answer, so a token can't be checked now.") { RetryAfter = 5 }) : null;
-        }
+            return null;
         var subject = Text(result, "sub");
         var tenant = Text(result, _options.TenantClaim);
         return subject is { Length: > 0 and <= 200 } && !subject.Any(char.IsControl) && tenant is not null && TenantForm().IsMatch(tenant) ? new Caller($"jwt:{subject}", tenant, RolesOf(result), $"jwt:{subject}") : null;
     }
-
-    private static bool IsUnreachable(Exception error) => error is SecurityTokenSignatureKeyNotFoundException or InvalidOperationException or IOException or HttpRequestException
-        && error.ToString().Contains("IDX20803", StringComparison.Ordinal);
 
     private static string? Text(TokenValidationResult result, string claim) => result.Claims.TryGetValue(claim, out var value) ? value as string : null;
 

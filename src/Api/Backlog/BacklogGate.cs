@@ -12,9 +12,11 @@ internal sealed class BacklogGate(BacklogMeter meter, BacklogOptions options, Ti
 
     /// <summary>Null when one more job may be accepted.</summary>
     /// <param name="expiresIn">What the client would wait.</param>
-    public Refusal? Refuse(Caller caller, string model, TimeSpan expiresIn)
+    public async Task<Refusal?> RefuseAsync(Caller caller, string model, TimeSpan expiresIn, CancellationToken cancellation)
     {
-        if (RefuseMany(caller, 1) is { } own)
+        if (IsNear(meter.Queued(model), options.MaxJobs))
+            await meter.RefreshAsync(cancellation);
+        if (await RefuseManyAsync(caller, 1, cancellation) is { } own)
             return own;
         var rate = meter.PerSecond(model);
         if (meter.Queued(model) is var queued && queued >= options.MaxJobs)
@@ -25,8 +27,10 @@ internal sealed class BacklogGate(BacklogMeter meter, BacklogOptions options, Ti
     }
 
     /// <summary>Null when the tenant may have so many more jobs open.</summary>
-    public Refusal? RefuseMany(Caller caller, int jobs)
+    public async Task<Refusal?> RefuseManyAsync(Caller caller, int jobs, CancellationToken cancellation)
     {
+        if (!caller.IsOpen && IsNear(meter.Open(caller.Tenant) + jobs, options.MaxTenantJobs))
+            await meter.RefreshAsync(cancellation);
         if (caller.IsOpen || meter.Open(caller.Tenant) + jobs <= options.MaxTenantJobs)
             return null;
         var open = meter.Open(caller.Tenant);
@@ -48,6 +52,9 @@ internal sealed class BacklogGate(BacklogMeter meter, BacklogOptions options, Ti
         var start = time.GetUtcNow().AddSeconds(Math.Min(ahead / rate, 1e9));
         return ((int)Math.Min(ahead, int.MaxValue), (notBefore > start ? notBefore.Value : start).UtcDateTime);
     }
+
+    /// <summary>What this replica knows may be a second old, and other replicas accept too.</summary>
+    private static bool IsNear(long value, long limit) => value >= limit * 0.9;
 
     private static Refusal Full(string detail, double seconds) => new(ErrorCode.QueueFull, detail) { RetryAfter = Seconds(seconds) };
 

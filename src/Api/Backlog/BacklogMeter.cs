@@ -18,10 +18,14 @@ internal sealed class BacklogMeter(
     : PassLoop(TimeSpan.FromSeconds(1), time, logger)
 {
     private static readonly TimeSpan Memory = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan LeastPause = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan LeastBusy = TimeSpan.FromSeconds(2);
 
     private readonly ConcurrentDictionary<string, Draining> _draining = new();
+    private readonly SemaphoreSlim _reading = new(1, 1);
     private volatile Snapshot _now = new([]);
+    private long _readAt;
+    private TimeSpan _readTook;
 
     /// <summary>Models with something queued or running.</summary>
     public IEnumerable<string> Models => _now.Models;
@@ -56,11 +60,32 @@ internal sealed class BacklogMeter(
         await base.StartAsync(cancellationToken);
     }
 
+    /// <summary>Reads the store again, where a limit is near enough that it matters; but not so often that reading is all it does.</summary>
+    public async Task RefreshAsync(CancellationToken cancellation)
+    {
+        if (Time.GetElapsedTime(Volatile.Read(ref _readAt)) > LeastPause + (10 * _readTook))
+            await ReadAsync(cancellation);
+    }
+
+    private async Task<IReadOnlyList<QueueDepth>> ReadAsync(CancellationToken cancellation)
+    {
+        await _reading.WaitAsync(cancellation);
+        try
+        {
+            var began = Time.GetTimestamp();
+            var depths = await jobs.ReadQueuesAsync(null, cancellation);
+            _now = new Snapshot(depths);
+            _readTook = Time.GetElapsedTime(began);
+            Volatile.Write(ref _readAt, Time.GetTimestamp());
+            return depths;
+        }
+        finally { _reading.Release(); }
+    }
+
     public override async Task RunOnceAsync(CancellationToken cancellation)
     {
-        var depths = await jobs.ReadQueuesAsync(null, cancellation);
+        var depths = await ReadAsync(cancellation);
         var paused = await queues.ReadPausedAsync(cancellation);
-        _now = new Snapshot(depths);
         foreach (var model in depths.GroupBy(d => d.Model))
         {
             var moves = !paused.Contains(model.Key) && broker.Circuit == Circuit.Closed && broker.Alarm is null && catalog.Find(model.Key) is { Instances: > 0 };
@@ -71,6 +96,12 @@ internal sealed class BacklogMeter(
             if (depths.All(d => d.Model != model))
                 draining.Note(false, drain.Ended(model));
         }
+    }
+
+    public override void Dispose()
+    {
+        _reading.Dispose();
+        base.Dispose();
     }
 
     /// <summary>A model's queue from pass to pass: what ended between two of them counts when something waited at both.</summary>

@@ -58,10 +58,10 @@ internal sealed class ErrorMiddleware(RequestDelegate next, AdmissionMetrics met
             case BadHttpRequestException:
                 return new Refusal(ErrorCode.InvalidRequest, "The request can't be read to its end.");
             case StoreUnavailableException:
-                logger.StoreUnavailable(error, context.TraceIdentifier);
+                logger.StoreUnavailable(context.TraceIdentifier, error.Message); // that it is away is told once, by its circuit
                 return new Refusal(ErrorCode.Unavailable, "The job store can't be used now.") { RetryAfter = 2 };
             case BrokerUnavailableException:
-                logger.BrokerUnavailable(error, context.TraceIdentifier);
+                logger.BrokerUnavailable(context.TraceIdentifier, error.Message);
                 return new Refusal(ErrorCode.Unavailable, "The queue can't be used now; a job is accepted all the same.") { RetryAfter = 2 };
             default:
                 logger.RequestBroke(error, context.TraceIdentifier);

@@ -141,6 +141,11 @@ internal sealed class Coalescer : IDisposable
             foreach (var request in pack)
                 request.TryEnd(new InferOutcome { Id = request.Id, Failure = InferFailure.DeadlineExceeded, Detail = "No reply came." });
         }
+        catch (BrokerUnavailableException error)
+        {
+            foreach (var request in pack)
+                request.Fail(error);
+        }
         catch (Exception error) // whatever it was, each caller gets an answer
         {
             _logger.PackFailed(error, pack.Count, _model);

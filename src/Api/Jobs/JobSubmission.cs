@@ -78,7 +78,7 @@ internal sealed class JobSubmission(
 
     private async Task StoreAsync(HttpContext context, NewJob job)
     {
-        if (backlog.Refuse(context.Caller(), job.Model, job.ExpiresIn) is { } refusal)
+        if (await backlog.RefuseAsync(context.Caller(), job.Model, job.ExpiresIn, context.RequestAborted) is { } refusal)
         {
             if (job.Key is not { } key || await store.RecallAsync(job.Tenant, key, context.RequestAborted) is not { } known)
                 throw new RefusedException(refusal);

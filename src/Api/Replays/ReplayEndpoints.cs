@@ -57,7 +57,7 @@ internal static class ReplayEndpoints
             return;
         }
         var replayable = (await store.PlanAsync(filter, request.MaxJobs, context.RequestAborted)).Replayable;
-        if (backlog.RefuseMany(context.Caller(), replayable) is { } refusal)
+        if (await backlog.RefuseManyAsync(context.Caller(), replayable, context.RequestAborted) is { } refusal)
             throw new RefusedException(refusal);
         var outcome = await store.AddBulkAsync(new NewBulkReplay
         {

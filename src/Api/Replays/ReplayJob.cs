@@ -33,7 +33,7 @@ internal static class ReplayJob
         {
             await rates.CheckModelAsync(context, job.Model);
             var expiresIn = request.ExpiresIn is { } own ? TimeSpan.FromSeconds(own) : job.ExpiresAt - job.CreatedAt;
-            if (backlog.Refuse(context.Caller(), job.Model, expiresIn) is { } refusal)
+            if (await backlog.RefuseAsync(context.Caller(), job.Model, expiresIn, context.RequestAborted) is { } refusal)
                 throw new RefusedException(refusal);
         }
         var (traceParent, traceState) = TraceContext.Of(context.Request);

@@ -35,6 +35,7 @@ public sealed class Breaker
     private readonly ResiliencePipeline _pipeline;
     private readonly CircuitBreakerStateProvider _state = new();
     private readonly Func<Exception> _refusal;
+    private volatile bool _told;
 
     /// <param name="isFailure">Failures of what is behind, not of a call's own content.</param>
     /// <param name="refusal">What a caller gets while the circuit is open.</param>
@@ -51,12 +52,15 @@ public sealed class Breaker
             ShouldHandle = outcome => ValueTask.FromResult(outcome.Outcome.Exception is { } error && isFailure(error)),
             OnOpened = opened =>
             {
-                logger.CircuitOpened(name, opened.Outcome.Exception?.Message ?? "");
+                if (!_told) // once, not at every try that fails
+                    logger.CircuitOpened(name, opened.Outcome.Exception?.Message ?? "");
+                _told = true;
                 return ValueTask.CompletedTask;
             },
             OnClosed = _ =>
             {
                 logger.CircuitClosed(name);
+                _told = false;
                 return ValueTask.CompletedTask;
             },
         }).Build();

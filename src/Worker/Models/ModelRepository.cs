@@ -37,6 +37,7 @@ internal sealed partial class ModelRepository(ModelsOptions options, ILogger<Mod
 
     private IEnumerable<(string Name, string Version, string File)> Find(string root)
     {
+        var names = new HashSet<string>(StringComparer.OrdinalIgnoreCase); // what differs in case only is taken for the same by people, and by other file systems
         foreach (var folder in Directory.EnumerateDirectories(root).Order(StringComparer.Ordinal))
         {
             var versions = Directory.EnumerateDirectories(folder)
@@ -44,7 +45,7 @@ internal sealed partial class ModelRepository(ModelsOptions options, ILogger<Mod
                 .Where(v => VersionName().IsMatch(v.Version) && File.Exists(v.File))
                 .OrderBy(v => v.Version.Length).ThenBy(v => v.Version, StringComparer.Ordinal).ToList();
             var name = Path.GetFileName(folder);
-            if (versions.Count > 0 && (!ModelName().IsMatch(name) || name == "stats")) // /v2/models/stats means all models
+            if (versions.Count > 0 && (!ModelName().IsMatch(name) || name == "stats" || !names.Add(name))) // /v2/models/stats means all models
                 logger.ModelNameRefused(name);
             else
             {

@@ -20,6 +20,7 @@ public sealed class BrowserGuardTests(ServerFixture fixture)
         Assert.Equal(200, (await fixture.Client.FetchAsync("/v1/jobs", ("Host", host))).Status);
 
     [Theory]
+    [Attack(53)]
     [InlineData("https://evil.example")]
     [InlineData("null")]
     public async Task Given_a_page_of_another_origin_When_it_calls_Then_403_and_nothing_runs(string origin)

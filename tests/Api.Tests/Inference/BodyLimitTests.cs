@@ -11,6 +11,7 @@ public sealed class BodyLimitTests(ServerFixture fixture)
     private const string Good = """{"inputs":[{"name":"IN","datatype":"FP32","shape":[1],"data":[1]}]}""";
 
     [Fact]
+    [Attack(12)]
     [Conformance(25)]
     public async Task Given_a_body_at_the_limit_When_one_byte_is_added_Then_413_with_and_without_a_length()
     {
@@ -39,6 +40,7 @@ public sealed class BodyLimitTests(ServerFixture fixture)
     }
 
     [Fact]
+    [Attack(17)]
     [Conformance(24, 25)]
     public async Task Given_a_coded_body_When_it_is_too_large_only_after_decoding_Then_413()
     {
@@ -49,6 +51,7 @@ public sealed class BodyLimitTests(ServerFixture fixture)
     }
 
     [Fact]
+    [Attack(17)]
     [Conformance(24)]
     public async Task Given_a_small_body_that_inflates_to_a_gigabyte_When_sent_Then_413_and_memory_stays_flat()
     {

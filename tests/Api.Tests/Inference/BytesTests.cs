@@ -26,6 +26,7 @@ public sealed class BytesTests(ServerFixture fixture)
     }
 
     [Theory]
+    [Attack(22)]
     [Conformance(6)]
     [InlineData(@"""\ud83e\udd80""", "\U0001F980")]
     [InlineData(@"""\u0000""", "\u0000")]
@@ -43,6 +44,7 @@ public sealed class BytesTests(ServerFixture fixture)
     }
 
     [Theory]
+    [Attack(22)]
     [Conformance(26)]
     [InlineData(@"\ud800")]
     [InlineData(@"\udc00")]
@@ -76,6 +78,7 @@ public sealed class BytesTests(ServerFixture fixture)
     }
 
     [Theory]
+    [Attack(22)]
     [Conformance(26)]
     [InlineData(new byte[] { 0xFF })]
     [InlineData(new byte[] { 0xC0, 0x80 })] // an overlong form of U+0000

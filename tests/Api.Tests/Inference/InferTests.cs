@@ -81,6 +81,7 @@ public sealed class InferTests(ServerFixture fixture)
     }
 
     [Theory]
+    [Attack(20)]
     [Conformance(8)]
     [InlineData("""[{"name":"X"}]""", "invalid_tensor")]
     [InlineData("""[{"name":"DIFF"},{"name":"X"}]""", "invalid_tensor")]

@@ -6,6 +6,7 @@ namespace Millrace.Api.Tests.Inference;
 public sealed class InvalidTensorTests(ServerFixture fixture)
 {
     [Theory]
+    [Attack(14)]
     [Conformance(9)]
     [InlineData("[2,4]", "[1,2,3,4,5,6,7]")]
     [InlineData("[2,4]", "[1,2,3,4,5,6,7,8,9]")]
@@ -33,6 +34,7 @@ public sealed class InvalidTensorTests(ServerFixture fixture)
     }
 
     [Theory]
+    [Attack(14, 21)]
     [Conformance(11)]
     [InlineData("[65536,65536,65536,65536]")]
     [InlineData("[4294967296]")]
@@ -58,6 +60,7 @@ public sealed class InvalidTensorTests(ServerFixture fixture)
     }
 
     [Theory]
+    [Attack(14)]
     [Conformance(9)]
     [InlineData("pair")]
     [InlineData("wide")]
@@ -113,6 +116,7 @@ public sealed class InvalidTensorTests(ServerFixture fixture)
         (await fixture.Client.InferTextAsync("pair", Pair("""{"datatype":"FP32","shape":[1,4],"data":[1,2,3,4]}"""))).MustBe(400, "invalid_tensor");
 
     [Theory]
+    [Attack(15)]
     [Conformance(9)]
     [InlineData("[1,4]", "[1,null,3,4]")]
     [InlineData("[1,4]", "[1,{},3,4]")]

@@ -51,6 +51,7 @@ public sealed class MalformedBodyTests(ServerFixture fixture)
         (await fixture.Client.InferBytesAsync("ident_fp32", Encoding.UTF8.GetBytes(body))).MustBe(400, code);
 
     [Theory]
+    [Attack(13)]
     [Conformance(26)]
     [InlineData("@")]
     [InlineData("{\"ignored\":@}")]

@@ -55,6 +55,7 @@ public sealed class NumericTests(ServerFixture fixture)
     }
 
     [Theory]
+    [Attack(15)]
     [Conformance(12)]
     [InlineData("BOOL", "\"true\"")]
     [InlineData("BOOL", "1")]
@@ -102,6 +103,7 @@ public sealed class NumericTests(ServerFixture fixture)
     }
 
     [Fact]
+    [Attack(15)]
     [Conformance(14)]
     public async Task Given_a_result_that_is_not_a_number_When_asked_for_as_JSON_Then_400()
     {

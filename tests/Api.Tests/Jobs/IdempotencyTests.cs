@@ -71,12 +71,13 @@ public sealed class IdempotencyTests(ServerFixture fixture)
     }
 
     [Fact]
+    [Attack(26)]
     [Conformance(61)]
     public async Task Given_a_key_of_bad_form_When_used_Then_400_and_at_the_limit_not()
     {
         var longest = new string('k', 219) + NewKey();
         (await SubmitAsync(longest)).MustBe(202);
-        foreach (var key in new[] { longest + "k", $"\"{longest}k\"", "", "\"\"", "a b", "a/b", "\"a", "a\"b" })
+        foreach (var key in new[] { longest + "k", new string('k', 5000), $"\"{longest}k\"", "", "\"\"", "a b", "a/b", "\"a", "a\"b" })
             (await SubmitAsync(key)).MustBe(400, "invalid_idempotency_key");
     }
 

@@ -7,6 +7,7 @@ namespace Millrace.Api.Tests.Jobs;
 public sealed class RefuseJobTests(ServerFixture fixture)
 {
     [Theory]
+    [Attack(27)]
     [Conformance(47)]
     [InlineData("nope", "1", "/nope")]
     [InlineData("a/b~c", "1", "/a~1b~0c")]
@@ -19,6 +20,13 @@ public sealed class RefuseJobTests(ServerFixture fixture)
     [InlineData("timeout", "3600.5", "/timeout")]
     [InlineData("timeout", "\"60\"", "/timeout")]
     [InlineData("timeout", "1e400", "/timeout")]
+    [InlineData("timeout", "1e308", "/timeout")]
+    [InlineData("expires_in", "1e308", "/expires_in")]
+    [InlineData("expires_in", "2147483648", "/expires_in")]
+    [InlineData("max_attempts", "2147483648", "/max_attempts")]
+    [InlineData("priority", "2147483648", "/priority")]
+    [InlineData("result_ttl", "-1", "/result_ttl")]
+    [InlineData("result_ttl", "1e308", "/result_ttl")]
     [InlineData("priority", "10", "/priority")]
     [InlineData("priority", "-1", "/priority")]
     [InlineData("priority", "1.5", "/priority")]
@@ -61,6 +69,7 @@ public sealed class RefuseJobTests(ServerFixture fixture)
     }
 
     [Fact]
+    [Attack(27)]
     [Conformance(47)]
     public async Task Given_metadata_at_and_over_its_limits_When_submitted_Then_only_what_is_over_is_refused()
     {

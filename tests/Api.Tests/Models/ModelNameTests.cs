@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Millrace.Api.Tests.Inference;
 using Millrace.Tests.Support;
 
 namespace Millrace.Api.Tests.Models;
@@ -15,6 +16,7 @@ public sealed class ModelNameTests(ServerFixture fixture)
     ];
 
     [Theory]
+    [Attack(40)]
     [Conformance(37)]
     [MemberData(nameof(Names))]
     public async Task Given_a_strange_name_When_inferred_Then_404(string name)
@@ -24,6 +26,7 @@ public sealed class ModelNameTests(ServerFixture fixture)
     }
 
     [Theory]
+    [Attack(40)]
     [Conformance(37)]
     [MemberData(nameof(Names))]
     public async Task Given_a_strange_name_When_read_Then_it_is_no_model(string name)
@@ -39,6 +42,20 @@ public sealed class ModelNameTests(ServerFixture fixture)
     [Conformance(37)]
     public async Task Given_a_name_quoted_without_need_When_inferred_Then_it_is_the_model_of_that_name() =>
         (await SendAsync(HttpMethod.Post, "/v2/models/ident_fp3%32/infer")).MustBe(200);
+
+    [Fact]
+    [Attack(40)]
+    public async Task Given_two_folders_whose_names_differ_in_case_only_When_scanned_Then_only_the_first_is_a_model()
+    {
+        using var models = ModelFolder.With(("ident_fp32", "{}"));
+        Directory.Move(Path.Combine(models.Path, "ident_fp32"), Path.Combine(models.Path, "Echo"));
+        Directory.CreateDirectory(Path.Combine(models.Path, "echo", "1"));
+        File.Copy(Path.Combine(models.Path, "Echo", "1", "model.onnx"), Path.Combine(models.Path, "echo", "1", "model.onnx"));
+        await using var server = await MillraceServer.StartAsync(models.Path);
+        Assert.Equal("""{"models":["Echo"]}""", (await server.Client.FetchAsync("/v2/models")).MustBe(200).Text);
+        (await server.Client.FetchAsync("/v2/models/echo")).MustBe(404, "model_not_found");
+        (await server.Client.FetchAsync("/v2/models/ECHO")).MustBe(404, "model_not_found");
+    }
 
     /// <summary>Sends the path as it stands, dots and all.</summary>
     private async Task<Answer> SendAsync(HttpMethod method, string path)

@@ -61,6 +61,7 @@ public sealed class BrokerTests(PostgresFixture postgres, RabbitFixture rabbit) 
     }
 
     [Fact]
+    [Attack(45, 49)]
     public async Task Given_messages_that_can_not_be_read_When_consumed_Then_they_are_set_aside_and_counted_and_the_consumers_go_on()
     {
         await StartWorkerAsync();
@@ -74,12 +75,16 @@ public sealed class BrokerTests(PostgresFixture postgres, RabbitFixture rabbit) 
             ("jobs.ident_fp32", "[1, 2]"u8.ToArray()),
             ("jobs.ident_fp32", "{\"JobId\":\"not an id\",\"Model\":\"ident_fp32\"}"u8.ToArray()),
             ("jobs.ident_fp32", Encoding.UTF8.GetBytes($"{{\"JobId\":\"{Guid.NewGuid()}\",\"Model\":\"other\"}}")),
+            ("jobs.ident_fp32", Encoding.UTF8.GetBytes(new string('[', 100_000))),
+            ("jobs.ident_fp32", Encoding.UTF8.GetBytes("{\"JobId\":\"'; drop table jobs;--\",\"Model\":\"ident_fp32\"}")),
+            ("jobs.ident_fp32", "{\"$type\":\"System.IO.FileInfo, System.Runtime\",\"JobId\":1}"u8.ToArray()),
+            ("jobs.ident_fp32", new byte[15 << 20]),
             ("infer.ident_fp32", []),
             ("infer.ident_fp32", [1, 2, 3]),
             ("infer.ident_fp32", Enumerable.Repeat((byte)255, 200).ToArray()),
         ];
         foreach (var (queue, body) in bad)
-            await channel.BasicPublishAsync("", _cluster.Prefix + queue, mandatory: true, new BasicProperties(), body, TestContext.Current.CancellationToken);
+            await channel.BasicPublishAsync("", _cluster.Prefix + queue, mandatory: true, Forged(), body, TestContext.Current.CancellationToken);
         // A ticket of a job that never was can be read: it finds nothing and is dropped.
         await channel.BasicPublishAsync("", _cluster.Prefix + "jobs.ident_fp32", mandatory: true, new BasicProperties(),
             Encoding.UTF8.GetBytes($"{{\"JobId\":\"{Guid.NewGuid()}\",\"Model\":\"ident_fp32\"}}"), TestContext.Current.CancellationToken);
@@ -94,6 +99,15 @@ public sealed class BrokerTests(PostgresFixture postgres, RabbitFixture rabbit) 
         Assert.Equal("succeeded", (string?)(await Client.FetchAsync($"{job}?wait=60")).MustBe(200).Json["state"]);
         await EmptyAsync(channel);
     }
+
+    /// <summary>With what other systems make of headers, and a reply address that is nobody's.</summary>
+    private static BasicProperties Forged() => new()
+    {
+        ReplyTo = "amq.gen-nobody",
+        CorrelationId = "1",
+        Type = "System.Object",
+        Headers = Enumerable.Range(0, 1000).ToDictionary(at => $"MT-Fault-{at}", object? (at) => "x"),
+    };
 
     [Fact]
     public async Task Given_a_queue_that_was_deleted_When_looked_for_Then_its_consumer_is_attached_again_without_a_restart()

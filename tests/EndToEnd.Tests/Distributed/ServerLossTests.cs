@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Millrace.Tests.Support;
 using Millrace.Tests.Support.Servers;
 using RabbitMQ.Client;
@@ -51,18 +52,69 @@ public sealed class ServerLossTests : IAsyncLifetime
         var accepted = (await api.Client.PostAsync("/v1/jobs", Bodies.Job("ident_fp32", Bodies.In("FP32", 8)))).MustBe(202).Header("Location");
         await Waiting.UntilAsync(async () => (await api.Client.PostAsync("/v2/models/ident_fp32/infer", Bodies.In("FP32", 1))).Status == 503, "requests are refused");
         (await api.Client.FetchAsync("/v2/health/ready")).MustBe(200);
+        await Waiting.UntilAsync(async () =>
+        {
+            (await api.Client.PostAsync("/v2/models/ident_fp32/infer", Bodies.In("FP32", 1))).MustBe(503, "unavailable");
+            return await CircuitAsync(api, "broker") == "open";
+        }, "the circuit is open");
         await _broker.StartAsync();
         Assert.Equal("succeeded", (string?)(await api.Client.FetchAsync($"{accepted}?wait=60")).MustBe(200).Json["state"]);
         await WorksAsync(api);
+        await Waiting.UntilAsync(async () => await CircuitAsync(api, "broker") == "closed", "the circuit is closed");
 
         // The database dies: jobs are refused with when to come again, requests go on.
         await _store.KillAsync();
         var refused = (await api.Client.PostAsync("/v1/jobs", Bodies.Job("ident_fp32", Bodies.In("FP32", 8)))).MustBe(503, "unavailable");
         Assert.NotNull(refused.Header("Retry-After"));
         (await api.Client.PostAsync("/v2/models/ident_fp32/infer", Bodies.In("FP32", 1))).MustBe(200);
+        await Waiting.UntilAsync(async () => await CircuitAsync(api, "store") != "closed", "the circuit is open");
         await _store.StartAsync();
         await Cluster.ReadyAsync(worker);
         await WorksAsync(api);
+        Assert.Equal("closed", await CircuitAsync(api, "store"));
+    }
+
+    [Fact]
+    public async Task Given_a_broker_that_is_short_of_memory_When_requests_come_Then_503_instead_of_a_hang_and_jobs_are_accepted_and_run_when_it_is_not()
+    {
+        var api = await _cluster.StartApiAsync();
+        await _cluster.StartWorkerAsync();
+        await Waiting.UntilAsync(async () => (await api.Client.FetchAsync("/v2/models/ident_fp32/ready")).Status == 200, "the model is ready");
+        await WorksAsync(api);
+
+        await _broker.KillAsync();
+        _broker.More = ["vm_memory_high_watermark.absolute = 1MB"]; // it has more than that in use at all times
+        await _broker.StartAsync();
+
+        await Waiting.UntilAsync(async () =>
+        {
+            var since = Stopwatch.GetTimestamp();
+            (await api.Client.PostAsync("/v2/models/ident_fp32/infer", Bodies.In("FP32", 1))).MustBe(503, "unavailable");
+            Assert.True(Stopwatch.GetElapsedTime(since) < TimeSpan.FromSeconds(30), "it hung");
+            return (string?)(await api.Client.FetchAsync("/v1/admission")).MustBe(200).Json["broker_alarm"] is not null;
+        }, "the alarm is known");
+        (await api.Client.PostAsync("/v2/models/ident_fp32/infer", Bodies.In("FP32", 1))).MustBe(503, "unavailable");
+        var job = (await api.Client.PostAsync("/v1/jobs", Bodies.Job("ident_fp32", Bodies.In("FP32", 8)))).MustBe(202).Header("Location");
+
+        await _broker.KillAsync();
+        _broker.More = [];
+        await _broker.StartAsync();
+        Assert.Equal("succeeded", (string?)(await api.Client.FetchAsync($"{job}?wait=60")).MustBe(200).Json["state"]);
+        await WorksAsync(api);
+    }
+
+    [Fact]
+    public async Task Given_a_broker_that_is_killed_just_after_its_queues_were_made_When_it_is_back_Then_every_queue_is_consumed_again()
+    {
+        _cluster.Settings.Remove("Millrace:Models:Names=sleep,ident_fp32"); // of many queues one is hit nearly always
+        var api = await _cluster.StartApiAsync();
+        var worker = await _cluster.StartWorkerAsync();
+        await Cluster.ReadyAsync(worker);
+        await _broker.KillAsync();
+        await _broker.StartAsync();
+        var job = (await api.Client.PostAsync("/v1/jobs", Bodies.Job("ident_fp32", Bodies.In("FP32", 8)))).MustBe(202).Header("Location");
+        await Waiting.UntilAsync(async () => (await worker.Client.FetchAsync("/v2/health/ready")).Status == 200, "every consumer is attached", 180);
+        await Waiting.UntilAsync(async () => (string?)(await api.Client.FetchAsync($"{job}?wait=30")).MustBe(200).Json["state"] == "succeeded", "the job has run", 90);
     }
 
     [Fact]
@@ -111,6 +163,8 @@ public sealed class ServerLossTests : IAsyncLifetime
         await _cluster.StartWorkerAsync();
         Assert.Equal("succeeded", (string?)(await other.Client.FetchAsync($"{job}?wait=60")).MustBe(200).Json["state"]);
     }
+
+    private static async Task<string?> CircuitAsync(MillraceProcess api, string name) => (string?)(await api.Client.FetchAsync("/v1/admission")).MustBe(200).Json["circuits"]![name];
 
     private static async Task WorksAsync(MillraceProcess api)
     {

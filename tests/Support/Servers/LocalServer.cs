@@ -8,15 +8,17 @@ namespace Millrace.Tests.Support.Servers;
 public sealed class LocalServer : IAsyncDisposable
 {
     private readonly string _script;
-    private readonly string[] _more;
     private readonly TemporaryFolder _folder = new();
     private Process? _process;
 
-    private LocalServer(string script, int port, string[] more) => (_script, Port, _more) = (script, port, more);
+    private LocalServer(string script, int port, string[] more) => (_script, Port, More) = (script, port, more);
 
     public int Port { get; }
 
     public string Folder => _folder.Path;
+
+    /// <summary>Further arguments of its script, from the next start on.</summary>
+    public IReadOnlyList<string> More { get; set; }
 
     /// <summary>Not durable: tests kill processes, not machines, and the page cache survives that. (A commit that is not written to it would not.)</summary>
     /// <param name="off">The settings that are off; fsync and full_page_writes where none is named.</param>
@@ -40,7 +42,7 @@ public sealed class LocalServer : IAsyncDisposable
     public async Task StartAsync()
     {
         var start = new ProcessStartInfo("bash") { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true, WorkingDirectory = "/" };
-        foreach (var argument in (string[])[Path.Combine(Repository.Root, "deploy", "local", _script), Path.Combine(_folder.Path, "server"), Port.ToString(System.Globalization.CultureInfo.InvariantCulture), .. _more])
+        foreach (var argument in (string[])[Path.Combine(Repository.Root, "deploy", "local", _script), Path.Combine(_folder.Path, "server"), Port.ToString(System.Globalization.CultureInfo.InvariantCulture), .. More])
             start.ArgumentList.Add(argument);
         var output = new System.Collections.Concurrent.ConcurrentQueue<string>();
         _process = new Process { StartInfo = start };

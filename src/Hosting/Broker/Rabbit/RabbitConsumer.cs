@@ -18,6 +18,11 @@ internal sealed record Consumption
     /// <summary>Its end is the ack. It runs beside others, so it may wait.</summary>
     public required Func<Delivery, Task> HandleAsync { get; init; }
 
+    /// <summary>Its messages can be made again, so it is deleted and declared anew when the broker has it and does not serve it.</summary>
+    /// <remarks>A broker that is killed moments after a quorum queue was declared may come back with a queue that has no leader and never gets one (seen with RabbitMQ 3.10);
+    /// consuming from it never returns, and after a minute ends the whole connection.</remarks>
+    public bool IsReplaceable { get; init; }
+
     /// <summary>Called with the queue's name when a consumer is attached, and with null when it is lost.</summary>
     public Action<string?> Attached { get; init; } = _ => { };
 }
@@ -29,6 +34,9 @@ internal sealed record Delivery(ReadOnlyMemory<byte> Body, IReadOnlyBasicPropert
 internal sealed class RabbitConsumer : IWorkConsumer
 {
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1);
+    /// <summary>Calls in a row that the broker left without an answer.</summary>
+    private const int MostUnanswered = 2;
+
     private static readonly TimeSpan LongestEnd = TimeSpan.FromSeconds(5);
 
     private readonly Consumption _what;
@@ -44,6 +52,7 @@ internal sealed class RabbitConsumer : IWorkConsumer
     private int _prefetch;
     private int _inWork;
     private bool _told;
+    private int _unanswered;
 
     public RabbitConsumer(Consumption what, RabbitLink link, TimeProvider time, ILogger logger)
     {
@@ -109,6 +118,8 @@ internal sealed class RabbitConsumer : IWorkConsumer
         {
             var lost = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             channel.ChannelShutdownAsync += (_, _) => { lost.TrySetResult(); return Task.CompletedTask; };
+            if (_what.IsReplaceable && _unanswered >= MostUnanswered)
+                await DeleteAsync(channel);
             var queue = await _what.DeclareAsync(channel, _end.Token);
             while (!_end.IsCancellationRequested && !_stopTaking.IsCancellationRequested)
             {
@@ -126,12 +137,34 @@ internal sealed class RabbitConsumer : IWorkConsumer
         }
     }
 
+    private async Task<string> BeginAsync(IChannel channel, Listener listener)
+    {
+        try
+        {
+            var tag = await channel.BasicConsumeAsync(listener.Queue, autoAck: _prefetch == 0, listener, _end.Token);
+            _unanswered = 0;
+            return tag;
+        }
+        catch (Exception error) when (error is OperationCanceledException or TimeoutException)
+        {
+            _unanswered++;
+            throw;
+        }
+    }
+
+    private async Task DeleteAsync(IChannel channel)
+    {
+        _unanswered = 0;
+        _logger.QueueUnserved(_what.Name);
+        await channel.QueueDeleteAsync(await _what.DeclareAsync(channel, _end.Token), ifUnused: false, ifEmpty: false, noWait: false, _end.Token); // it may take longer than we wait, and happens all the same
+    }
+
     private async Task<string> ConsumeAsync(IChannel channel, string queue, TaskCompletionSource lost)
     {
         _prefetch = _what.Prefetch();
         if (_prefetch > 0)
             await channel.BasicQosAsync(0, (ushort)Math.Min(_prefetch, ushort.MaxValue), global: false, _end.Token);
-        var tag = await channel.BasicConsumeAsync(queue, autoAck: _prefetch == 0, new Listener(this, channel, queue, lost), _end.Token);
+        var tag = await BeginAsync(channel, new Listener(this, channel, queue, lost));
         _seenAt = _time.GetTimestamp();
         Volatile.Write(ref _attached, true);
         if (_told)
@@ -206,10 +239,12 @@ internal sealed class RabbitConsumer : IWorkConsumer
     /// <summary>Starts the handling of what comes, and hears when the broker cancels the consumer, as it does when the queue is deleted.</summary>
     private sealed class Listener(RabbitConsumer consumer, IChannel channel, string queue, TaskCompletionSource lost) : AsyncDefaultBasicConsumer(channel)
     {
+        public string Queue => queue;
+
         public override Task HandleBasicDeliverAsync(string consumerTag, ulong deliveryTag, bool redelivered, string exchange, string routingKey, IReadOnlyBasicProperties properties,
             ReadOnlyMemory<byte> body, CancellationToken cancellationToken = default)
         {
-            var delivery = new Delivery(body.ToArray(), new BasicProperties(properties), redelivered, queue); // the client takes its buffer back
+            var delivery = new Delivery(body.ToArray(), new BasicProperties(properties), redelivered, Queue); // the client takes its buffer back
             _ = consumer.HandleAsync(Channel, deliveryTag, delivery);
             return Task.CompletedTask;
         }

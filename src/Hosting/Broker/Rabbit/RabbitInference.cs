@@ -17,7 +17,6 @@ internal sealed class RabbitInference : IInferenceQueue, IAsyncDisposable
     private readonly BrokerOptions _options;
     private readonly ILogger _logger;
     private TaskCompletionSource<string> _replyTo = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private long _last;
 
     public RabbitInference(RabbitConnections connections, Topology topology, BrokerOptions options, ILogger<RabbitInference> logger)
     {
@@ -39,7 +38,7 @@ internal sealed class RabbitInference : IInferenceQueue, IAsyncDisposable
         var body = PackCodec.Write(pack);
         if (body.Length > _options.MaxMessageBytes)
             return Replies.ToAll(pack, InferFailure.TooLarge, $"A request of the sync lane may have {_options.MaxMessageBytes} bytes with its tensors; this one has {body.Length}. Send it as a job (POST /v1/jobs).");
-        var id = Interlocked.Increment(ref _last).ToString(CultureInfo.InvariantCulture);
+        var id = Guid.NewGuid().ToString("N"); // nobody who can publish to the reply queue can guess it
         var waiting = new Waiting(pack);
         _waiting[id] = waiting;
         try

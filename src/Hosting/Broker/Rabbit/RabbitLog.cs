@@ -33,4 +33,7 @@ internal static partial class RabbitLog
 
     [LoggerMessage(1110, LogLevel.Information, "The broker takes messages again ({Purpose})")]
     internal static partial void BrokerUnblocks(this ILogger logger, string purpose);
+
+    [LoggerMessage(1111, LogLevel.Warning, "The broker has {Queue} and does not serve it, so it is deleted and declared anew; what was in it is published again")]
+    internal static partial void QueueUnserved(this ILogger logger, string queue);
 }

@@ -30,6 +30,7 @@ internal sealed class RabbitWork(RabbitConnections connections, Topology topolog
             DeclareAsync = async (channel, cancellation) => { await declare(channel, cancellation); return queue; },
             Prefetch = () => Math.Max(1, prefetch()),
             HandleAsync = delivery => RunAsync(delivery, model, handler),
+            IsReplaceable = true, // tickets are hints
         };
         var present = From(topology.Jobs(model), (channel, cancellation) => topology.DeclareJobsAsync(channel, model, cancellation));
         var earlier = topology.EarlierJobs(model).Select(name => From(name, (channel, cancellation) => channel.QueueDeclarePassiveAsync(name, cancellation)));
