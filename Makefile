@@ -66,6 +66,10 @@ survive: deps ## Kill every process in turn under load, and count: make survive 
 	@$(BUILD) tests/Chaos
 	@artifacts/bin/Chaos/release/Millrace.Chaos survive $(ARGS)
 
+admission: deps ## Walk through keys, tenants, limits, overload and a dead broker, and check each answer
+	@$(BUILD) src/Standalone
+	@deploy/local/admission.sh
+
 soak: deps ## 200,000 jobs: messages for each, and the memory of all processes
 	@$(BUILD) tests/Chaos
 	@artifacts/bin/Chaos/release/Millrace.Chaos soak $(ARGS)

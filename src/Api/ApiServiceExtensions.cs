@@ -95,6 +95,7 @@ public static class ApiServiceExtensions
         app.UseRouting();
         app.UseMiddleware<Authentication>();
         app.UseMiddleware<Admittance>();
+        app.UseMiddleware<Authorization>();
         app.MapHealth();
         app.MapModels();
         app.MapInference();

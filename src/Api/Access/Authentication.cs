@@ -1,35 +1,22 @@
 using Microsoft.AspNetCore.Http;
 using Millrace.Api.Errors;
 using Millrace.Api.Limits;
-using Millrace.Storage;
-using Millrace.Storage.Access;
-using Millrace.Storage.Audit;
 
 namespace Millrace.Api.Access;
 
-/// <summary>Who calls, and whether he may: one answer for every wrong key, whatever is wrong with it.</summary>
-internal sealed class Authentication(
-    RequestDelegate next, KeyDirectory keys, OpenServer open, Tokens tokens, AccessOptions options, IAuditStore audit, LocalWindows failures)
+/// <summary>Who calls: one answer for every wrong key, whatever is wrong with it.</summary>
+internal sealed class Authentication(RequestDelegate next, KeyDirectory keys, OpenServer open, Tokens tokens, AccessOptions options, LocalWindows failures)
 {
     private const string Scheme = "Bearer ";
 
     public async Task InvokeAsync(HttpContext context)
     {
-        var requirement = Requirement.Of(context);
-        if (requirement.IsOpen)
+        if (Requirement.Of(context).IsOpen)
         {
             await next(context);
             return;
         }
-        var caller = await IdentifyAsync(context);
-        context.Features.Set(caller);
-        if (requirement.Roles != Roles.None && (requirement.Roles & caller.Roles) == 0)
-        {
-            if (requirement.Action is not null)
-                await TryAuditAsync(context, requirement);
-            throw new RefusedException(ErrorCode.Forbidden,
-                $"This needs a key with the role {string.Join(" or ", RoleNames.Of(requirement.Roles))}; yours has {(caller.Roles == Roles.None ? "none" : RoleNames.Text(caller.Roles))}.");
-        }
+        context.Features.Set(await IdentifyAsync(context));
         await next(context);
     }
 
@@ -64,14 +51,5 @@ internal sealed class Authentication(
     {
         if (request.Query.Any(p => p.Key is "access_token" or "api_key" or "apikey" or "token" || p.Value.Any(v => v is not null && KeyText.IdOf(v) is not null)))
             throw new RefusedException(ErrorCode.InvalidRequest, "A key does not belong into the address, which is logged on its way; send it as Authorization: Bearer.");
-    }
-
-    /// <summary>A refusal stands, also when it can't be written down.</summary>
-    private async Task TryAuditAsync(HttpContext context, Requirement requirement)
-    {
-        var target = context.Request.RouteValues.Values.FirstOrDefault() as string ?? context.Request.Path.Value ?? "";
-        var entry = context.Audit(target.Length <= 200 ? target : target[..200]) with { Outcome = AuditOutcome.Refused, Detail = $"needs {RoleNames.Text(requirement.Roles)}" };
-        try { await audit.AddAsync(entry, CancellationToken.None); }
-        catch (StoreUnavailableException) { }
     }
 }

@@ -17,7 +17,7 @@ internal sealed class BacklogMeter(
     IJobStore jobs, IQueueStore queues, ModelCatalog catalog, DrainMeter drain, IBrokerState broker, StoreOptions options, TimeProvider time, ILogger<BacklogMeter> logger)
     : PassLoop(TimeSpan.FromSeconds(1), time, logger)
 {
-    private static readonly TimeSpan Memory = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Memory = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan LeastPause = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan LeastBusy = TimeSpan.FromSeconds(2);
 
