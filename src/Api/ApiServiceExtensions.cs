@@ -124,7 +124,8 @@ public static class ApiServiceExtensions
             Range<SyncLaneOptions, TimeSpan>("LongestWait", o => o.LongestWait, TimeSpan.FromMilliseconds(1), TimeSpan.FromSeconds(10)),
             Range<SyncLaneOptions, int>("PackRequests", o => o.PackRequests, 1, 1024),
             Range<SyncLaneOptions, long>("PackBytes", o => o.PackBytes, 1 << 10, 1 << 30),
-            Range<SyncLaneOptions, int>("MaxRequests", o => o.MaxRequests, 1, 1_000_000));
+            Range<SyncLaneOptions, int>("MaxRequests", o => o.MaxRequests, 1, 1_000_000),
+            Range<SyncLaneOptions, TimeSpan>("MaxWait", o => o.MaxWait, TimeSpan.Zero, InferenceSettings.LongestTimeout));
         services.AddSettings("Dispatch",
             Range<DispatchOptions, TimeSpan>("Interval", o => o.Interval, TimeSpan.FromMilliseconds(10), TimeSpan.FromMinutes(1)));
         services.AddSettings("Reconciler",

@@ -5,4 +5,7 @@ public sealed record JobsFinished
 {
     public required string Model { get; init; }
     public required IReadOnlyList<Guid> JobIds { get; init; }
+
+    /// <summary>They were run to their end; false when they left the queue otherwise, which says nothing of how fast it is served.</summary>
+    public bool ByRun { get; init; }
 }

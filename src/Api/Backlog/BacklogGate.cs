@@ -10,6 +10,9 @@ internal sealed class BacklogGate(BacklogMeter meter, BacklogOptions options, Ti
     private const int UnknownRetry = 30;
     private const int LongestRetry = 3600;
 
+    /// <summary>An estimate is an estimate: of jobs that would start in the last moment, half would be too late.</summary>
+    private const double Margin = 1.25;
+
     /// <summary>Null when one more job may be accepted.</summary>
     /// <param name="expiresIn">What the client would wait.</param>
     public async Task<Refusal?> RefuseAsync(Caller caller, string model, TimeSpan expiresIn, CancellationToken cancellation)
@@ -22,7 +25,7 @@ internal sealed class BacklogGate(BacklogMeter meter, BacklogOptions options, Ti
         if (meter.Queued(model) is var queued && queued >= options.MaxJobs)
             return Full($"{queued} jobs wait for model {model}; {options.MaxJobs} are the most.", rate is { } known ? (queued - options.MaxJobs + 1) / known : UnknownRetry);
         var longest = options.Models.GetValueOrDefault(model, options.MaxWait) is var most && most > TimeSpan.Zero && most < expiresIn ? most : expiresIn;
-        return meter.Wait(caller.Tenant, model) is { } wait && wait > longest
+        return meter.Wait(caller.Tenant, model) * Margin is { } wait && wait > longest
             ? Full($"A job for model {model} would wait about {Math.Ceiling(wait.TotalSeconds)} s, and may wait {longest.TotalSeconds} s.", (wait - longest).TotalSeconds) : null;
     }
 

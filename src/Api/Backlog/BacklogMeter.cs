@@ -12,14 +12,16 @@ using Millrace.Storage.Queues;
 
 namespace Millrace.Api.Backlog;
 
-/// <summary>How much waits for each model and of each tenant, and how fast it drains: read from the store every second, and counted on in between by what this replica accepts.</summary>
+/// <summary>How much waits for each model and of each tenant, and how fast it drains: read from the store every second (while a queue's pace is not known yet, four times), and counted on in
+/// between by what this replica accepts.</summary>
 internal sealed class BacklogMeter(
     IJobStore jobs, IQueueStore queues, ModelCatalog catalog, DrainMeter drain, IBrokerState broker, StoreOptions options, TimeProvider time, ILogger<BacklogMeter> logger)
-    : PassLoop(TimeSpan.FromSeconds(1), time, logger)
+    : PassLoop(TimeSpan.FromMilliseconds(250), time, logger)
 {
     private static readonly TimeSpan Memory = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan LeastPause = TimeSpan.FromMilliseconds(50);
-    private static readonly TimeSpan LeastBusy = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan ReadEvery = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LeastBusy = TimeSpan.FromMilliseconds(500);
 
     private readonly ConcurrentDictionary<string, Draining> _draining = new();
     private readonly SemaphoreSlim _reading = new(1, 1);
@@ -84,17 +86,20 @@ internal sealed class BacklogMeter(
 
     public override async Task RunOnceAsync(CancellationToken cancellation)
     {
+        var paces = _now.Models.Where(m => _now.Queued(m) > 0).Any(m => PerSecond(m) is null) || _now.HasNew;
+        if (_readAt != 0 && !paces && Time.GetElapsedTime(Volatile.Read(ref _readAt)) < ReadEvery)
+            return;
         var depths = await ReadAsync(cancellation);
         var paused = await queues.ReadPausedAsync(cancellation);
         foreach (var model in depths.GroupBy(d => d.Model))
         {
             var moves = !paused.Contains(model.Key) && broker.Circuit == Circuit.Closed && broker.Alarm is null && catalog.Find(model.Key) is { Instances: > 0 };
-            _draining.GetOrAdd(model.Key, _ => new Draining(new BusyRate(Memory, LeastBusy, Time))).Note(moves && model.Sum(d => d.Queued) > 0, drain.Ended(model.Key));
+            _draining.GetOrAdd(model.Key, _ => new Draining(new BusyRate(Memory, LeastBusy, Time))).Note(moves && model.Sum(d => d.Queued) > 0, drain.Ran(model.Key));
         }
         foreach (var (model, draining) in _draining)
         {
             if (depths.All(d => d.Model != model))
-                draining.Note(false, drain.Ended(model));
+                draining.Note(false, drain.Ran(model));
         }
     }
 
@@ -150,6 +155,9 @@ internal sealed class BacklogMeter(
         public long Own(string tenant, string model) => _own.GetValueOrDefault((tenant, model));
 
         public long Open(string tenant) => _open.GetValueOrDefault(tenant);
+
+        /// <summary>A model has jobs now that had none.</summary>
+        public bool HasNew => _accepted.Keys.Any(m => !_models.ContainsKey(m));
 
         public void Add(string tenant, string model)
         {

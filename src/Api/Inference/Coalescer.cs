@@ -41,6 +41,9 @@ internal sealed class Coalescer : IDisposable
     /// <summary>How long a newcomer would wait behind what does not fit into the messages that are out; zero when nothing can be said.</summary>
     public TimeSpan Wait => PerSecond is { } rate && Requests - ((long)_mostOut() * _largestBatch()) is > 0 and var behind ? TimeSpan.FromSeconds(behind / rate) : TimeSpan.Zero;
 
+    /// <summary>How long it would take until all that are here are answered; zero when nothing can be said.</summary>
+    public TimeSpan Backlog => PerSecond is { } rate ? TimeSpan.FromSeconds(Requests / rate) : TimeSpan.Zero;
+
     /// <summary>False when too many requests are in work already.</summary>
     public bool TryAdd(PendingRequest request)
     {

@@ -22,12 +22,7 @@ internal sealed class SyncLane(
         var timeout = settings.Timeout is { } asked && asked < options.Timeout ? asked : options.Timeout;
         var request = new PendingRequest(modelVersion, settings.Priority, timeout, body, time);
         var coalescer = _models.GetOrAdd(model, Open);
-        if (coalescer.Wait is var wait && wait > timeout)
-        {
-            var late = (int)Math.Clamp(Math.Ceiling((wait - timeout).TotalSeconds), 1, 60);
-            var detail = $"A request to {model} would wait about {wait.TotalSeconds:0.###} s, and may take {timeout.TotalSeconds} s; send a job, or try again.";
-            throw new RefusedException(new Refusal(ErrorCode.QueueFull, detail) { RetryAfter = late });
-        }
+        RefuseIfLate(coalescer, model, timeout);
         if (!coalescer.TryAdd(request))
             throw new RefusedException(new Refusal(ErrorCode.QueueFull, $"Model {model} has {options.MaxRequests} requests in work; send a job, or try again.") { RetryAfter = 1 });
         try
@@ -44,6 +39,17 @@ internal sealed class SyncLane(
             await GiveUpAsync(request);
             throw;
         }
+    }
+
+    /// <summary>Refused at once, it costs nobody anything; late, it would cost those behind it too.</summary>
+    private void RefuseIfLate(Coalescer coalescer, string model, TimeSpan timeout)
+    {
+        var (wait, most) = options.MaxWait > TimeSpan.Zero && coalescer.Backlog > options.MaxWait ? (coalescer.Backlog, options.MaxWait) : (coalescer.Wait, timeout);
+        if (wait <= most)
+            return;
+        var seconds = (int)Math.Clamp(Math.Ceiling((wait - most).TotalSeconds), 1, 60);
+        var detail = $"A request to {model} would wait about {wait.TotalSeconds:0.###} s, and may wait {most.TotalSeconds} s; send a job, or try again.";
+        throw new RefusedException(new Refusal(ErrorCode.QueueFull, detail) { RetryAfter = seconds });
     }
 
     /// <summary>Requests in work or waiting for each model, how fast they are answered, and how long a newcomer would wait.</summary>

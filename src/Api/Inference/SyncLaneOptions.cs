@@ -20,4 +20,8 @@ public sealed class SyncLaneOptions
 
     /// <summary>Requests of one model in work or waiting before more are refused with 503 <c>queue_full</c>. 1 to 1,000,000.</summary>
     public int MaxRequests { get; set; } = 2000;
+
+    /// <summary>A request that would wait longer, by the pace at which this replica's are answered, gets 503 <c>queue_full</c> at once; so those that are taken stay fast in an overload.
+    /// 0: only one that would wait longer than its own timeout. Up to 60 s.</summary>
+    public TimeSpan MaxWait { get; set; }
 }

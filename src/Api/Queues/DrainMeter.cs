@@ -17,11 +17,11 @@ internal sealed class DrainMeter : IDisposable
     public DrainMeter(IEventBus events, TimeProvider time)
     {
         _time = time;
-        _subscription = events.Subscribe<JobsFinished>(m => _models.GetOrAdd(m.Model, _ => new Ring()).Add(Second(), m.JobIds.Count));
+        _subscription = events.Subscribe<JobsFinished>(m => _models.GetOrAdd(m.Model, _ => new Ring()).Add(Second(), m.JobIds.Count, m.ByRun));
     }
 
-    /// <summary>Jobs that ended since this process began.</summary>
-    public long Ended(string model) => _models.TryGetValue(model, out var ring) ? ring.Total : 0;
+    /// <summary>Jobs that were run to their end since this process began.</summary>
+    public long Ran(string model) => _models.TryGetValue(model, out var ring) ? ring.Total : 0;
 
     /// <summary>Jobs a second.</summary>
     public double PerSecond(string model) => _models.TryGetValue(model, out var ring) ? ring.Rate(Second()) : 0;
@@ -49,11 +49,11 @@ internal sealed class DrainMeter : IDisposable
 
         public long Total => Volatile.Read(ref _total);
 
-        public void Add(long second, int count)
+        public void Add(long second, int count, bool byRun)
         {
             lock (_gate)
             {
-                _total += count;
+                _total += byRun ? count : 0;
                 Advance(second);
                 _counts[second % Seconds] += count;
             }

@@ -68,7 +68,7 @@ internal sealed class JobFinisher : IAsyncDisposable
         _faults.Hit(Points.AfterFinish, group[0].Model);
         var ended = group.Where((entry, at) => outcomes[at] == FinishOutcome.Ended);
         foreach (var model in ended.GroupBy(e => e.Model))
-            await _events.PublishAsync(new JobsFinished { Model = model.Key, JobIds = model.Select(e => e.End.Id.Value).ToArray() }, CancellationToken.None);
+            await _events.PublishAsync(new JobsFinished { Model = model.Key, JobIds = model.Select(e => e.End.Id.Value).ToArray(), ByRun = true }, CancellationToken.None);
     }
 
     private async Task<IReadOnlyList<FinishOutcome>> WriteAsync(AttemptEnd[] ends)
