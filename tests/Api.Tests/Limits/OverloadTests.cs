@@ -25,10 +25,11 @@ public sealed class OverloadTests
         (await server.Client.FetchAsync("/v2/health/ready")).MustBe(200);
         Assert.True(counted.Total >= 3);
         server.Client.CancelPendingRequests();
-        await Waiting.UntilAsync(async () => (await server.Client.FetchAsync("/v1/admission")).Status == 200, "the callers have left");
-        var admission = (await server.Client.FetchAsync("/v1/admission")).MustBe(200).Json;
+        Answer? answer = null;
+        await Waiting.UntilAsync(async () => (answer = await server.Client.FetchAsync("/v1/admission")) is { Status: 200 } && (int)answer.Json["requests"]!["in_use"]! == 1, "the callers have left");
+        var admission = answer!.Json;
         Assert.True((long)admission["refused"]!["overloaded"]! >= 3);
-        Assert.Equal((1, 3), ((int)admission["requests"]!["in_use"]!, (int)admission["requests"]!["limit"]!));
+        Assert.Equal(3, (int)admission["requests"]!["limit"]!);
         Assert.Equal(("closed", "closed"), ((string?)admission["circuits"]!["store"], (string?)admission["circuits"]!["broker"]));
         foreach (var call in working)
             await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call);
