@@ -31,7 +31,7 @@ down: ## Stop what make up started
 	@deploy/local/down.sh
 
 keys: ## Make, list or revoke keys: make keys ARGS="create --name me --roles submit,read"
-	@$(BUILD) src/Standalone
+	@$(BUILD) src/Standalone >&2
 	@deploy/local/keys.sh $(ARGS)
 
 logs: ## Follow the logs of what make up started
