@@ -17,6 +17,9 @@ internal sealed record Requirement(Roles Roles, string? Action = null)
     /// <summary>Anybody may call, and as often as he likes.</summary>
     public bool IsOpen { get; private init; }
 
+    /// <summary>Only who runs the installation calls it: also when all places are taken, or he could not see why.</summary>
+    public bool IsOperating => Roles != Roles.None && (Roles & ~(Roles.Operate | Roles.Admin)) == 0;
+
     public static Requirement Of(HttpContext context) => context.GetEndpoint()?.Metadata.GetMetadata<Requirement>() ?? SomebodyKnown;
 }
 

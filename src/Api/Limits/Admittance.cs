@@ -14,6 +14,11 @@ internal sealed class Admittance(RequestDelegate next, RateLimits rates, InFligh
             return;
         }
         await rates.CheckAsync(context);
+        if (Requirement.Of(context).IsOperating)
+        {
+            await next(context);
+            return;
+        }
         using var place = inFlight.Enter();
         context.Features.Set(place);
         await next(context);
