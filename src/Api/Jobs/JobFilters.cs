@@ -35,11 +35,13 @@ internal static class JobFilters
                 "asc" => true,
                 _ => throw Queries.Invalid("order", "must be asc or desc"),
             },
-            Limit = query["limit"].FirstOrDefault() is { } limit ? Limit(Whole("limit", limit)) : DefaultLimit,
+            Limit = Limit(context.Request),
         };
     }
 
-    private static int Limit(int asked) => asked == 0 ? DefaultLimit : Math.Min(asked, LargestLimit);
+    /// <summary>How many a page has, of any list.</summary>
+    public static int Limit(HttpRequest request) =>
+        request.Query["limit"].FirstOrDefault() is { } text && Whole("limit", text) is > 0 and var asked ? Math.Min(asked, LargestLimit) : DefaultLimit;
 
     private static int Whole(string name, string text) => text.Length > 0 && text.All(char.IsAsciiDigit)
         ? int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var value) ? value : int.MaxValue

@@ -78,15 +78,23 @@ internal sealed class JobSubmission(
 
     private async Task StoreAsync(HttpContext context, NewJob job)
     {
-        if (await backlog.RefuseAsync(context.Caller(), job.Model, job.ExpiresIn, context.RequestAborted) is { } refusal)
+        if (await AdmitAsync(context, job.Model, job.ExpiresIn, job.Key) is { } known)
         {
-            if (job.Key is not { } key || await store.RecallAsync(job.Tenant, key, context.RequestAborted) is not { } known)
-                throw new RefusedException(refusal);
-            await AnswerAsync(context, known); // accepted before: a repeat adds nothing
+            await AnswerAsync(context, known);
             return;
         }
         faults.Hit(Points.BeforeInsert, job.Model);
         await AnswerAsync(context, await store.AddAsync(job, context.RequestAborted));
+    }
+
+    /// <summary>Null when one more job may be accepted; when not, what its key made before, since a repeat adds nothing.</summary>
+    /// <exception cref="RefusedException">429 or 503: the job would be one too many, or come too late.</exception>
+    public async Task<AddOutcome?> AdmitAsync(HttpContext context, string model, TimeSpan expiresIn, IdempotencyKey? key)
+    {
+        if (await backlog.RefuseAsync(context.Caller(), model, expiresIn, context.RequestAborted) is not { } refusal)
+            return null;
+        var known = key is null ? null : await store.RecallAsync(context.Tenant(), key, context.RequestAborted);
+        return known ?? throw new RefusedException(refusal);
     }
 
     /// <summary>What became of a submission, or of a replay, as an answer; its ticket leaves first.</summary>

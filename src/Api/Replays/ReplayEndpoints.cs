@@ -56,8 +56,8 @@ internal static class ReplayEndpoints
             await JsonBody.WriteAsync(context, View(await store.PlanAsync(filter, request.MaxJobs, context.RequestAborted)), ApiJson.Default.ReplayPlanView);
             return;
         }
-        var replayable = (await store.PlanAsync(filter, request.MaxJobs, context.RequestAborted)).Replayable;
-        if (await backlog.RefuseManyAsync(context.Caller(), replayable, context.RequestAborted) is { } refusal)
+        if (await backlog.RefuseManyAsync(context.Caller(), request.MaxJobs, context.RequestAborted) is not null // as many as it may be; how many it is costs a query
+            && await backlog.RefuseManyAsync(context.Caller(), (await store.PlanAsync(filter, request.MaxJobs, context.RequestAborted)).Replayable, context.RequestAborted) is { } refusal)
             throw new RefusedException(refusal);
         var outcome = await store.AddBulkAsync(new NewBulkReplay
         {

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using Microsoft.AspNetCore.Http;
 using Millrace.Api.Access;
-using Millrace.Api.Backlog;
 using Millrace.Api.Errors;
 using Millrace.Api.Http;
 using Millrace.Api.Inference;
@@ -18,7 +17,7 @@ namespace Millrace.Api.Replays;
 internal static class ReplayJob
 {
     public static async Task HandleAsync(
-        HttpContext context, IJobStore jobs, IReplayStore replays, ModelCatalog catalog, JobSubmission submission, RateLimits rates, BacklogGate backlog, Draining draining, HttpOptions options, string id)
+        HttpContext context, IJobStore jobs, IReplayStore replays, ModelCatalog catalog, JobSubmission submission, RateLimits rates, Draining draining, HttpOptions options, string id)
     {
         using var work = Admission.Begin(draining);
         Queries.AllowOnly(context.Request);
@@ -33,8 +32,11 @@ internal static class ReplayJob
         {
             await rates.CheckModelAsync(context, job.Model);
             var expiresIn = request.ExpiresIn is { } own ? TimeSpan.FromSeconds(own) : job.ExpiresAt - job.CreatedAt;
-            if (await backlog.RefuseAsync(context.Caller(), job.Model, expiresIn, context.RequestAborted) is { } refusal)
-                throw new RefusedException(refusal);
+            if (await submission.AdmitAsync(context, job.Model, expiresIn, key) is { } known)
+            {
+                await submission.AnswerAsync(context, known);
+                return;
+            }
         }
         var (traceParent, traceState) = TraceContext.Of(context.Request);
         var outcome = await replays.ReplayAsync(context.Tenant(), source, new ReplaySettings

@@ -62,6 +62,24 @@ public sealed class BacklogTests
     }
 
     [Fact]
+    public async Task Given_a_replay_under_a_key_When_it_is_repeated_while_the_queue_is_full_Then_it_is_the_same_job_and_a_new_one_is_refused()
+    {
+        await using var server = await MillraceServer.StartAsync(Repository.TestModels, "Millrace:Backlog:MaxJobs=1");
+        var source = await server.Client.SubmitAsync("ident_fp32", JobCalls.Fast);
+        await server.Client.EndAsync(source);
+        (await server.Client.AskAsync(HttpMethod.Post, "/v1/queues/ident_fp32/pause")).MustBe(200);
+        Answer made = null!;
+        await Waiting.UntilAsync(async () => (made = await ReplayAsync("mine")).Status == 202, "the queue is known to be empty");
+
+        var again = (await ReplayAsync("mine")).MustBe(202);
+
+        Assert.Equal(((string)made.Json["id"]!, "true"), ((string)again.Json["id"]!, again.Header("Idempotency-Replayed")));
+        (await ReplayAsync("another")).MustBe(503, "queue_full");
+
+        Task<Answer> ReplayAsync(string key) => server.Client.AskAsync(HttpMethod.Post, $"/v1/jobs/{source}/replay", null, ("Idempotency-Key", key));
+    }
+
+    [Fact]
     public async Task Given_a_backlog_that_drains_slowly_When_a_job_could_not_start_in_its_time_Then_503_and_at_Retry_After_it_is_accepted()
     {
         await using var server = await MillraceServer.StartAsync();
