@@ -1,4 +1,3 @@
-using System.Globalization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -21,8 +20,6 @@ public sealed record AuditList(IReadOnlyList<AuditView> Data, string? NextCursor
 internal static class AuditEndpoints
 {
     private const string Prefix = "audit_";
-    private const int DefaultLimit = 50;
-    private const int LargestLimit = 200;
 
     public static void MapAudit(this IEndpointRouteBuilder routes) =>
         routes.MapGroup("/v1/audit").WithTags("Access").MapGet("/", ListAsync).Needs(Roles.Admin).WithName("ListAudit").WithSummary("Who did what, the newest first")
@@ -34,19 +31,10 @@ internal static class AuditEndpoints
         JobId? before = null;
         if (context.Request.Query["cursor"] is [{ } cursor, ..])
             before = JobId.TryParse(cursor, Prefix, out var last) ? last : throw new RefusedException(ErrorCode.InvalidCursor, "The cursor is not one of this list. Start again without it.");
-        var limit = Limit(context.Request.Query["limit"].FirstOrDefault());
+        var limit = JobFilters.Limit(context.Request);
         var records = await store.ListAsync(before, limit, context.RequestAborted);
         var page = records.Take(limit).Select(View).ToArray();
         await JsonBody.WriteAsync(context, new AuditList(page, records.Count > limit ? page[^1].Id : null), ApiJson.Default.AuditList);
-    }
-
-    private static int Limit(string? text)
-    {
-        if (text is null)
-            return DefaultLimit;
-        if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var limit))
-            throw Queries.Invalid("limit", "must be a whole number from 0");
-        return limit == 0 ? DefaultLimit : Math.Min(limit, LargestLimit);
     }
 
     private static AuditView View(AuditRecord record) => new(record.Id.ToString(Prefix), record.At.UtcDateTime, record.Entry.Actor, record.Entry.Tenant, record.Entry.Action,

@@ -28,7 +28,7 @@ internal sealed class Authorization(RequestDelegate next, IAuditStore audit)
     private async Task TryAuditAsync(HttpContext context, Requirement requirement)
     {
         var target = context.Request.RouteValues.Values.FirstOrDefault() as string ?? context.Request.Path.Value ?? "";
-        var entry = context.Audit(target.Length <= 200 ? target : target[..200]) with { Outcome = AuditOutcome.Refused, Detail = $"needs {RoleNames.Text(requirement.Roles)}" };
+        var entry = context.Audit(target) with { Outcome = AuditOutcome.Refused, Detail = $"needs {RoleNames.Text(requirement.Roles)}" };
         try { await audit.AddAsync(entry, CancellationToken.None); }
         catch (StoreUnavailableException) { }
     }

@@ -23,13 +23,17 @@ internal sealed record Caller(string Name, string Tenant, Roles Roles, string Ra
 internal static class CallerExtensions
 {
     public static Caller Caller(this HttpContext context) =>
-        context.Features.Get<Caller>() ?? throw new InvalidOperationException("Nobody has asked who calls: the route has no requirement.");
+        context.Features.Get<Caller>() ?? throw new InvalidOperationException("Nobody has asked who calls: the route needs nothing.");
 
     public static string Tenant(this HttpContext context) => context.Caller().Tenant;
 
     /// <summary>The record of what this request does, to be written with it.</summary>
+    /// <param name="target">What the client named; a long one is cut.</param>
     public static AuditEntry Audit(this HttpContext context, string target) => new(
-        context.Caller().Name, context.Tenant(), Requirement.Of(context).Action ?? throw new InvalidOperationException("The route has no action to audit."), target, context.TraceIdentifier);
+        context.Caller().Name, context.Tenant(), Requirement.Of(context).Action ?? throw new InvalidOperationException("The route has no action to audit."),
+        target.Length <= LongestTarget ? target : target[..LongestTarget], context.TraceIdentifier);
+
+    private const int LongestTarget = 200;
 }
 
 internal static class Addresses

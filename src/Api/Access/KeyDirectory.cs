@@ -2,13 +2,12 @@ using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using Millrace.Hosting.Lifecycle;
-using Millrace.Storage;
 using Millrace.Storage.Access;
 
 namespace Millrace.Api.Access;
 
 /// <summary>All keys, in memory: whatever a caller shows, finding out costs no I/O. Changes are read every second, so a revoked key works nowhere after two.</summary>
-internal sealed class KeyDirectory(IKeyStore store, AccessOptions options, TimeProvider time, ILogger<KeyDirectory> logger) : PassLoop(TimeSpan.FromSeconds(1), time, logger)
+internal sealed class KeyDirectory(IKeyStore store, AccessOptions options, TimeProvider time, ILogger<KeyDirectory> logger) : PassLoop(TimeSpan.FromSeconds(1), time, logger, firstAtStart: true)
 {
     private static readonly byte[] NoHash = new byte[SHA256.HashSizeInBytes];
     private static readonly TimeSpan LeastPause = TimeSpan.FromMilliseconds(200);
@@ -35,14 +34,6 @@ internal sealed class KeyDirectory(IKeyStore store, AccessOptions options, TimeP
             Wake(); // it may be new
         var same = CryptographicOperations.FixedTimeEquals(KeyText.Hash(text), key is null ? NoHash : key.Hash.Span);
         return same && key is not null && key.IsValid(Time.GetUtcNow()) ? key : null;
-    }
-
-    /// <summary>Returns with the keys read, so that the first request is judged by them.</summary>
-    public override async Task StartAsync(CancellationToken cancellationToken)
-    {
-        try { await RunOnceAsync(cancellationToken); }
-        catch (StoreUnavailableException) { } // nobody is let in until it is back
-        await base.StartAsync(cancellationToken);
     }
 
     public override async Task RunOnceAsync(CancellationToken cancellation)

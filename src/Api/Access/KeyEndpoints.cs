@@ -62,7 +62,7 @@ internal static class KeyEndpoints
     private static async Task RevokeAsync(HttpContext context, IKeyStore store, KeyDirectory keys, string id)
     {
         Queries.AllowOnly(context.Request);
-        var outcome = await store.RevokeAsync(id.Length <= 64 ? id : id[..64], context.Audit(id.Length <= 64 ? id : id[..64]), context.RequestAborted);
+        var outcome = await store.RevokeAsync(id, context.Audit(id), context.RequestAborted);
         await keys.RunOnceAsync(CancellationToken.None);
         if (outcome == RevokeOutcome.Unknown)
             throw new RefusedException(ErrorCode.NotFound, "There is no key of this id.");

@@ -4,7 +4,7 @@ using Millrace.Storage.Access;
 
 namespace Millrace.Api.Access;
 
-/// <summary>What a route asks of its caller. A route without one can't be mapped.</summary>
+/// <summary>What a route asks of its caller. One that does not say asks for somebody known, and fails the test of the published table.</summary>
 /// <param name="Roles">One of these is needed; none asks only for somebody known.</param>
 /// <param name="Action">What the audit calls it, where it is audited.</param>
 internal sealed record Requirement(Roles Roles, string? Action = null)

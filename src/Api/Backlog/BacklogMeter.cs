@@ -16,14 +16,14 @@ namespace Millrace.Api.Backlog;
 /// between by what this replica accepts.</summary>
 internal sealed class BacklogMeter(
     IJobStore jobs, IQueueStore queues, ModelCatalog catalog, DrainMeter drain, IBrokerState broker, StoreOptions options, TimeProvider time, ILogger<BacklogMeter> logger)
-    : PassLoop(TimeSpan.FromMilliseconds(250), time, logger)
+    : PassLoop(TimeSpan.FromMilliseconds(250), time, logger, firstAtStart: true)
 {
     private static readonly TimeSpan Memory = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan LeastPause = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan ReadEvery = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LeastBusy = TimeSpan.FromMilliseconds(500);
 
-    private readonly ConcurrentDictionary<string, Draining> _draining = new();
+    private readonly ConcurrentDictionary<string, Pace> _paces = new();
     private readonly SemaphoreSlim _reading = new(1, 1);
     private volatile Snapshot _now = new([]);
     private long _readAt;
@@ -40,7 +40,7 @@ internal sealed class BacklogMeter(
     public long Open(string tenant) => _now.Open(tenant);
 
     /// <summary>Jobs a second that the model's queue drains at while it has something to do; null when nothing can be said.</summary>
-    public double? PerSecond(string model) => _draining.TryGetValue(model, out var found) ? found.Rate.PerSecond : null;
+    public double? PerSecond(string model) => _paces.TryGetValue(model, out var pace) ? pace.PerSecond : null;
 
     /// <summary>Jobs that would start before another one of the tenant's: those in the window, and as many turns as the tenant has jobs waiting.</summary>
     public long Ahead(string tenant, string model)
@@ -55,13 +55,6 @@ internal sealed class BacklogMeter(
     /// <summary>Until the store is read again.</summary>
     public void NoteAccepted(string tenant, string model) => _now.Add(tenant, model);
 
-    public override async Task StartAsync(CancellationToken cancellationToken)
-    {
-        try { await RunOnceAsync(cancellationToken); }
-        catch (StoreUnavailableException) { } // nothing is accepted either
-        await base.StartAsync(cancellationToken);
-    }
-
     /// <summary>Reads the store again, where a limit is near enough that it matters; but not so often that reading is all it does.</summary>
     public async Task RefreshAsync(CancellationToken cancellation)
     {
@@ -69,37 +62,33 @@ internal sealed class BacklogMeter(
             await ReadAsync(cancellation);
     }
 
-    private async Task<IReadOnlyList<QueueDepth>> ReadAsync(CancellationToken cancellation)
+    private async Task<Snapshot> ReadAsync(CancellationToken cancellation)
     {
         await _reading.WaitAsync(cancellation);
         try
         {
             var began = Time.GetTimestamp();
-            var depths = await jobs.ReadQueuesAsync(null, cancellation);
-            _now = new Snapshot(depths);
+            var now = new Snapshot(await jobs.ReadQueuesAsync(null, cancellation));
+            _now = now;
             _readTook = Time.GetElapsedTime(began);
             Volatile.Write(ref _readAt, Time.GetTimestamp());
-            return depths;
+            return now;
         }
         finally { _reading.Release(); }
     }
 
     public override async Task RunOnceAsync(CancellationToken cancellation)
     {
-        var paces = _now.Models.Where(m => _now.Queued(m) > 0).Any(m => PerSecond(m) is null) || _now.HasNew;
-        if (_readAt != 0 && !paces && Time.GetElapsedTime(Volatile.Read(ref _readAt)) < ReadEvery)
+        var isLearning = _now.HasNew || _now.Models.Any(m => _now.Queued(m) > 0 && PerSecond(m) is null);
+        if (_readAt != 0 && !isLearning && Time.GetElapsedTime(Volatile.Read(ref _readAt)) < ReadEvery)
             return;
-        var depths = await ReadAsync(cancellation);
+        var now = await ReadAsync(cancellation);
         var paused = await queues.ReadPausedAsync(cancellation);
-        foreach (var model in depths.GroupBy(d => d.Model))
+        var brokerMoves = broker.Circuit == Circuit.Closed && broker.Alarm is null;
+        foreach (var model in now.Models.Union(_paces.Keys))
         {
-            var moves = !paused.Contains(model.Key) && broker.Circuit == Circuit.Closed && broker.Alarm is null && catalog.Find(model.Key) is { Instances: > 0 };
-            _draining.GetOrAdd(model.Key, _ => new Draining(new BusyRate(Memory, LeastBusy, Time))).Note(moves && model.Sum(d => d.Queued) > 0, drain.Ran(model.Key));
-        }
-        foreach (var (model, draining) in _draining)
-        {
-            if (depths.All(d => d.Model != model))
-                draining.Note(false, drain.Ran(model));
+            var moves = brokerMoves && !paused.Contains(model) && catalog.Find(model) is { Instances: > 0 };
+            _paces.GetOrAdd(model, _ => new Pace(new BusyRate(Memory, LeastBusy, Time))).Note(moves && now.Queued(model) > 0, drain.Ran(model));
         }
     }
 
@@ -110,12 +99,12 @@ internal sealed class BacklogMeter(
     }
 
     /// <summary>A model's queue from pass to pass: what ended between two of them counts when something waited at both.</summary>
-    private sealed class Draining(BusyRate rate)
+    private sealed class Pace(BusyRate rate)
     {
         private bool _wasBusy;
         private long _ended;
 
-        public BusyRate Rate => rate;
+        public double? PerSecond => rate.PerSecond;
 
         public void Note(bool isBusy, long ended)
         {

@@ -1,6 +1,7 @@
 using System.Net;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.HttpOverrides;
+using IPNetwork = System.Net.IPNetwork;
 
 namespace Millrace.Api.Http;
 
@@ -19,9 +20,9 @@ public sealed class HttpOptions
     /// <summary>Addresses and networks (as <c>10.0.0.0/8</c>) of proxies in front, by commas: from them, and from them alone, <c>X-Forwarded-For</c> and <c>X-Forwarded-Proto</c> count.</summary>
     public string TrustedProxies { get; set; } = "";
 
-    internal IReadOnlyList<System.Net.IPNetwork> Proxies => _proxies ??= TrustedProxies.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(Parse).ToArray();
+    internal IReadOnlyList<IPNetwork> Proxies => _proxies ??= Networks(TrustedProxies);
 
-    private IReadOnlyList<System.Net.IPNetwork>? _proxies;
+    private IReadOnlyList<IPNetwork>? _proxies;
 
     /// <summary>From the right, as far as the addresses are trusted: the first other one is who called.</summary>
     internal void Apply(ForwardedHeadersOptions forwarded)
@@ -36,15 +37,17 @@ public sealed class HttpOptions
 
     internal static bool AreNetworks(string text)
     {
-        try { return text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(Parse).ToArray() is not null; }
+        try { return Networks(text) is not null; }
         catch (FormatException) { return false; }
     }
 
-    private static System.Net.IPNetwork Parse(string text)
+    private static IPNetwork[] Networks(string text) => text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(Parse).ToArray();
+
+    private static IPNetwork Parse(string text)
     {
         if (text.Contains('/', StringComparison.Ordinal))
-            return System.Net.IPNetwork.Parse(text);
+            return IPNetwork.Parse(text);
         var address = IPAddress.Parse(text);
-        return new System.Net.IPNetwork(address, address.GetAddressBytes().Length * 8);
+        return new IPNetwork(address, address.GetAddressBytes().Length * 8);
     }
 }

@@ -113,7 +113,6 @@ internal sealed class Coalescer : IDisposable
         while (pack.Count > 0)
         {
             await ExchangeAsync(pack);
-            _rate.End(pack.Count);
             lock (_gate)
             {
                 _requests -= pack.Count;
@@ -132,6 +131,7 @@ internal sealed class Coalescer : IDisposable
             var longest = pack.Max(r => r.Remaining);
             using var deadline = new CancellationTokenSource(longest > TimeSpan.Zero ? longest + Grace : Grace, pack[0].Time); // a lost reply must not keep the place for ever
             var reply = await _queue.SendAsync(message, deadline.Token);
+            _rate.End(pack.Count); // what was not answered says nothing of the pace
             var outcomes = reply.Outcomes.ToDictionary(o => o.Id);
             foreach (var request in pack)
             {

@@ -46,7 +46,7 @@ internal static class AdmissionEndpoints
         var models = catalog.All.Select(m => m.Name).Union(backlog.Models).Union(sync.Keys).Order(StringComparer.Ordinal).Select(model => View(model, backlog, sync.GetValueOrDefault(model))).ToArray();
         var circuits = new Dictionary<string, string> { ["broker"] = Name(broker.Circuit), ["store"] = Name(store.Breaker.State) };
         return JsonBody.WriteAsync(context, new AdmissionView(open.IsOpen, new UseView(inFlight.Requests, limits.MaxRequests), new UseView(inFlight.Waits, limits.MaxWaits),
-            new UseView(inFlight.BodyBytes, limits.MaxBodyMemory), rates.Subjects, circuits, broker.Alarm, models, metrics.Refused), ApiJson.Default.AdmissionView);
+            new UseView(inFlight.BodyBytes, limits.MaxBodyMemory), rates.Counted, circuits, broker.Alarm, models, metrics.Refused), ApiJson.Default.AdmissionView);
     }
 
     private static ModelAdmission View(string model, BacklogMeter backlog, (string Model, int Requests, double? PerSecond, TimeSpan Wait) sync)

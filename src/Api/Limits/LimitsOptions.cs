@@ -11,7 +11,7 @@ public sealed class LimitsOptions
     /// <summary>Requests at once that wait for a job's end (<c>?wait=</c>, <c>Prefer: wait</c>); more get 503 <c>overloaded</c>. 1 to 1,000,000.</summary>
     public int MaxWaits { get; set; } = 5000;
 
-    /// <summary>Bytes of all bodies in memory at once; what passes it gets 503 <c>overloaded</c>. Not below <c>Millrace:Http:MaxBodyBytes</c>.</summary>
+    /// <summary>Bytes of all bodies in memory at once; what passes it gets 503 <c>overloaded</c>. While it is read, a body takes up to three times its size, so keep this well above <c>Millrace:Http:MaxBodyBytes</c>. 1,048,576 to 1,099,511,627,776.</summary>
     public long MaxBodyMemory { get; set; } = 512 << 20;
 
     /// <summary>Connections at once; more are closed. 1 to 1,000,000.</summary>

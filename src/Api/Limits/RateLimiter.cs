@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Millrace.Hosting.Lifecycle;
 using Millrace.Storage;
@@ -11,37 +10,26 @@ namespace Millrace.Api.Limits;
 /// <remarks>While the store can't be asked, each replica counts for itself: better too many for a while than nobody.</remarks>
 internal sealed class RateLimiter(IRateStore store, RateLimitOptions options, TimeProvider time, ILogger<RateLimiter> logger) : PassLoop(TimeSpan.FromSeconds(30), time, logger)
 {
-    private const int MostSubjects = 100_000;
     private const int LeasesInWindow = 20;
 
-    private readonly ConcurrentDictionary<string, Quota> _quotas = new();
-    private readonly Lock _sweeping = new();
+    private readonly Subjects<Quota> _quotas = new(quota => quota.EndsAt);
 
-    public int Subjects => _quotas.Count;
+    /// <summary>Who is counted now.</summary>
+    public int Counted => _quotas.Count;
 
     public ValueTask<RateDecision> TakeAsync(string subject, int limit, CancellationToken cancellation)
     {
-        if (_quotas.Count >= MostSubjects)
-            Sweep();
-        var quota = _quotas.GetOrAdd(subject, _ => new Quota());
+        var quota = _quotas.GetOrAdd(subject, static () => new Quota());
         return quota.TryTake(limit, Time) is { } decision ? ValueTask.FromResult(decision) : new ValueTask<RateDecision>(LeaseAsync(quota, subject, limit, cancellation));
     }
 
     /// <summary>What a request took before another limit refused it.</summary>
-    public void GiveBack(string subject)
-    {
-        if (_quotas.TryGetValue(subject, out var quota))
-            quota.GiveBack();
-    }
+    public void GiveBack(string subject) => _quotas.Find(subject)?.GiveBack();
 
     /// <summary>Forgets windows that are over, here and in the store.</summary>
     public override async Task RunOnceAsync(CancellationToken cancellation)
     {
-        foreach (var (subject, quota) in _quotas)
-        {
-            if (quota.IsOver(Time))
-                _quotas.TryRemove(subject, out _);
-        }
+        _quotas.Forget(quota => quota.IsOver(Time));
         await store.PurgeAsync(options.Window, cancellation);
     }
 
@@ -68,17 +56,6 @@ internal sealed class RateLimiter(IRateStore store, RateLimitOptions options, Ti
         {
             logger.RateStoreAway(error.Message);
             return new RateLease(limit, 0, options.Window - TimeSpan.FromTicks(Time.GetUtcNow().Ticks % options.Window.Ticks));
-        }
-    }
-
-    private void Sweep()
-    {
-        lock (_sweeping)
-        {
-            if (_quotas.Count < MostSubjects)
-                return;
-            foreach (var (subject, _) in _quotas.OrderBy(q => q.Value.EndsAt).Take(MostSubjects / 10).ToArray())
-                _quotas.TryRemove(subject, out _);
         }
     }
 

@@ -2,7 +2,6 @@ using Microsoft.Extensions.Logging;
 using Millrace.Hosting.Broker;
 using Millrace.Hosting.Lifecycle;
 using Millrace.Messages;
-using Millrace.Storage;
 using Millrace.Storage.Announcements;
 
 namespace Millrace.Api.Models;
@@ -15,18 +14,10 @@ internal sealed class CatalogRefresh : PassLoop
     private readonly IDisposable _subscription;
 
     public CatalogRefresh(IAnnouncementStore announcements, ModelCatalog catalog, IEventBus events, TimeProvider time, ILogger<CatalogRefresh> logger)
-        : base(TimeSpan.FromSeconds(1), time, logger)
+        : base(TimeSpan.FromSeconds(1), time, logger, firstAtStart: true)
     {
         (_announcements, _catalog) = (announcements, catalog);
         _subscription = events.Subscribe<ModelsChanged>(_ => Wake());
-    }
-
-    /// <summary>Returns with the catalog filled, so that the first request finds it; with the store away, the process is not ready yet.</summary>
-    public override async Task StartAsync(CancellationToken cancellationToken)
-    {
-        try { await RunOnceAsync(cancellationToken); }
-        catch (StoreUnavailableException) { } // told by who prepares the store; the next pass tries again
-        await base.StartAsync(cancellationToken);
     }
 
     public override async Task RunOnceAsync(CancellationToken cancellation) =>

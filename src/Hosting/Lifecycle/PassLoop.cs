@@ -6,7 +6,8 @@ using Millrace.Storage;
 namespace Millrace.Hosting.Lifecycle;
 
 /// <summary>A timer around one pass. A pass that fails is logged and followed by the next; <see cref="Wake"/> brings the next one forward.</summary>
-public abstract class PassLoop(TimeSpan every, TimeProvider time, ILogger logger) : BackgroundService
+/// <param name="firstAtStart">The start waits for one pass, so that what comes after finds its result; with the store away, it does not.</param>
+public abstract class PassLoop(TimeSpan every, TimeProvider time, ILogger logger, bool firstAtStart = false) : BackgroundService
 {
     protected TimeProvider Time => time;
 
@@ -15,6 +16,17 @@ public abstract class PassLoop(TimeSpan every, TimeProvider time, ILogger logger
 
     /// <summary>One pass; tests call it by hand.</summary>
     public abstract Task RunOnceAsync(CancellationToken cancellation);
+
+    public override async Task StartAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (firstAtStart)
+                await RunOnceAsync(cancellationToken);
+        }
+        catch (StoreUnavailableException) { } // told by who prepares the store; the next pass tries again
+        await base.StartAsync(cancellationToken);
+    }
 
     public void Wake()
     {

@@ -12,7 +12,7 @@ internal static class Attacks
 
     public static IReadOnlyList<AttackRow> All { get; } =
     [
-        new(1, "Each route, and paths without one, without a key", "401 with WWW-Authenticate, but for health and problems; a route that asks nothing of its caller is no route"),
+        new(1, "Each route, and paths without one, without a key", "401 with WWW-Authenticate, but for health and problems; a route that does not say what it asks of its caller fails a test"),
         new(2, "Keys and tokens that are cut, lengthened, unknown, expired, revoked on the other replica, of 10 KB, forged (alg none, the public key as a secret, another issuer or audience)", "401 with one body for all; revoked works nowhere after 5 s",
             "event streams, which there are none of; a wait that was going on ends as it would have"),
         new(3, "The database is read", "SHA-256 of keys of 256 random bits; the key itself is in no file and in no second answer"),

@@ -33,10 +33,10 @@ internal sealed record Delivery(ReadOnlyMemory<byte> Body, IReadOnlyBasicPropert
 /// <summary>A consumer that stays attached: after a lost connection, a deleted queue or a cancel by the broker it declares and attaches again.</summary>
 internal sealed class RabbitConsumer : IWorkConsumer
 {
-    private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1);
     /// <summary>Calls in a row that the broker left without an answer.</summary>
     private const int MostUnanswered = 2;
 
+    private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestEnd = TimeSpan.FromSeconds(5);
 
     private readonly Consumption _what;
