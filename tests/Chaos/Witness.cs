@@ -1,4 +1,5 @@
 using Millrace.Chaos.History;
+using Millrace.Tests.Support;
 using Npgsql;
 
 namespace Millrace.Chaos;
@@ -42,15 +43,18 @@ public sealed class Witness(string storeUrl) : IAsyncDisposable
     /// <summary>A number from the database, as how many jobs run.</summary>
     public async Task<long> CountAsync(string sql, CancellationToken cancellation)
     {
-        for (var tries = 0; ; tries++)
+        long count = 0;
+        await Waiting.UntilAsync(async () =>
         {
             try
             {
                 await using var command = _source.CreateCommand(sql);
-                return Convert.ToInt64(await command.ExecuteScalarAsync(cancellation), System.Globalization.CultureInfo.InvariantCulture);
+                count = Convert.ToInt64(await command.ExecuteScalarAsync(cancellation), System.Globalization.CultureInfo.InvariantCulture);
+                return true;
             }
-            catch (NpgsqlException) when (tries < 100) { await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, cancellation); } // the harness itself kills it
-        }
+            catch (NpgsqlException) { return false; } // the harness itself kills it
+        }, "the database answers");
+        return count;
     }
 
     public async Task ExecuteAsync(string sql, CancellationToken cancellation)

@@ -37,7 +37,10 @@ public sealed class MillraceServer : IAsyncDisposable
 
     /// <param name="models">The model repository.</param>
     /// <param name="settings">As <c>Millrace:Worker:Lease=00:00:02</c>.</param>
-    public static async Task<MillraceServer> StartAsync(string models, params string[] settings)
+    public static Task<MillraceServer> StartAsync(string models, params string[] settings) => StartAsync(models, null, settings);
+
+    /// <param name="time">Another clock than the system's.</param>
+    public static async Task<MillraceServer> StartAsync(string models, TimeProvider? time, string[] settings)
     {
         var data = new TemporaryFolder();
         var ledger = Path.Combine(data.Path, "ledger");
@@ -47,7 +50,11 @@ public sealed class MillraceServer : IAsyncDisposable
             $"--Millrace:Worker:RunLedger={ledger}", "--Millrace:Reconciler:Interval=00:00:00.100", "--Millrace:Dispatch:Interval=00:00:00.050",
             "--Millrace:Worker:Backoff=00:00:00.010", "--Logging:LogLevel:Default=Error", .. settings.Select(s => "--" + s),
         ];
-        var app = StandaloneApp.Build(args);
+        var app = StandaloneApp.Build(args, builder =>
+        {
+            if (time is not null)
+                builder.Services.AddSingleton(time);
+        });
         try
         {
             await app.StartAsync();

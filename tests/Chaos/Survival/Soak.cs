@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Millrace.Tests.Support;
 
 namespace Millrace.Chaos.Survival;
 
@@ -26,8 +27,7 @@ internal static class Soak
                 var load = new DigitsLoad(stack.Apis());
                 var began = clock.Elapsed;
                 await load.SubmitAsync(jobs / Parts, options.Submitters, CancellationToken.None);
-                while (await witness.CountAsync("SELECT count(*) FROM jobs WHERE state IN (0, 1)", CancellationToken.None) > 0)
-                    await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, CancellationToken.None);
+                await Waiting.UntilAsync(async () => await witness.CountAsync("SELECT count(*) FROM jobs WHERE state IN (0, 1)", CancellationToken.None) == 0, "all jobs have ended", 1800);
                 var rate = jobs / Parts / (clock.Elapsed - began).TotalSeconds;
                 Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{jobs / Parts * part,8} {rate,8:0}   {string.Join("  ", stack.Processes.Values.Select(p => Mebibytes(p.Pid)))}"));
             }

@@ -48,8 +48,8 @@ internal sealed class Stack
     {
         using var process = Process.GetProcessById(Processes[name].Pid);
         process.Kill();
-        while (Directory.Exists($"/proc/{Processes[name].Pid}") && !(await File.ReadAllTextAsync($"/proc/{Processes[name].Pid}/stat")).Contains(") Z", StringComparison.Ordinal))
-            await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, CancellationToken.None);
+        var state = $"/proc/{Processes[name].Pid}/stat";
+        await Waiting.UntilAsync(async () => !File.Exists(state) || (await File.ReadAllTextAsync(state)).Contains(") Z", StringComparison.Ordinal), $"{name} is gone");
     }
 
     /// <summary>Removes all that the broker has stored; it must not run.</summary>

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
+using Millrace.Tests.Support;
 using RabbitMQ.Client;
 
 namespace Millrace.Chaos.Survival;
@@ -43,11 +44,9 @@ internal static class Survive
             var share = (jobs * (at + 1) / victims.Length) - (jobs * at / victims.Length);
             var submitting = load.SubmitAsync(share, submitters, CancellationToken.None);
             all.Add(submitting);
-            while (load.Accepted.Count < sent + (share / 3) && !submitting.IsCompleted)
-                await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, CancellationToken.None);
-            long running;
-            while ((running = await witness.CountAsync("SELECT count(*) FROM jobs WHERE state = 1", CancellationToken.None)) == 0 && !submitting.IsCompleted)
-                await Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System, CancellationToken.None);
+            await Waiting.UntilAsync(() => load.Accepted.Count >= sent + (share / 3) || submitting.IsCompleted, "a third of the share is accepted", 300);
+            long running = 0;
+            await Waiting.UntilAsync(async () => (running = await witness.CountAsync("SELECT count(*) FROM jobs WHERE state = 1", CancellationToken.None)) > 0 || submitting.IsCompleted, "a job runs", 300);
             await stack.KillAsync(victim);
             Must(!submitting.IsCompleted && running > 0, $"{victim} killed after {load.Accepted.Count} accepted jobs, while {running} ran");
             await stack.UpAsync();
@@ -70,7 +69,7 @@ internal static class Survive
         await stack.UpAsync(workers: 0);
         var load = new DigitsLoad(stack.Apis());
         await load.SubmitAsync(jobs, 32, CancellationToken.None);
-        await UntilAsync(async () => await TicketsAsync(stack) >= jobs);
+        await Waiting.UntilAsync(async () => await TicketsAsync(stack) >= jobs, "the tickets are in the broker", 120);
         var before = await TicketsAsync(stack);
         await stack.KillAsync("rabbitmq");
         Stack.WipeBroker();
@@ -98,11 +97,11 @@ internal static class Survive
         var plan = await PostAsync(api, "/v1/replays", new { filter, dry_run = true });
         var replay = await PostAsync(api, "/v1/replays", new { filter, dry_run = false, plan = (string)plan["plan"]! });
         var self = $"/v1/replays/{replay["id"]}";
-        await UntilAsync(async () => (string?)JsonNode.Parse(await api.GetStringAsync(self))!["state"] == "finished");
+        await Waiting.UntilAsync(async () => (string?)JsonNode.Parse(await api.GetStringAsync(self))!["state"] == "finished", "the replay is finished", 120);
         var created = (int)JsonNode.Parse(await api.GetStringAsync(self))!["created"]!;
         Must((int)plan["replayable"]! == jobs && created == jobs, $"{plan["replayable"]} replayable by the dry run, {created} made");
         await using var witness = new Witness(stack.StoreUrl);
-        await UntilAsync(async () => await witness.CountAsync("SELECT count(*) FROM jobs WHERE state IN (0, 1)", CancellationToken.None) == 0);
+        await Waiting.UntilAsync(async () => await witness.CountAsync("SELECT count(*) FROM jobs WHERE state IN (0, 1)", CancellationToken.None) == 0, "all jobs have ended", 120);
         var ended = await witness.CountAsync("SELECT count(*) FROM jobs WHERE replay_of IS NOT NULL AND state = 2", CancellationToken.None);
         Must(ended >= jobs, $"{ended} replayed jobs succeeded");
         Must(await TicketsAsync(stack) == 0, $"{await TicketsAsync(stack)} tickets left in the broker");
@@ -114,17 +113,6 @@ internal static class Survive
         await using var channel = await connection.CreateChannelAsync();
         try { return (await channel.QueueDeclarePassiveAsync(TicketQueue)).MessageCount; }
         catch (RabbitMQ.Client.Exceptions.OperationInterruptedException) { return 0; } // not declared yet
-    }
-
-    private static async Task UntilAsync(Func<Task<bool>> condition)
-    {
-        for (var left = 600; left > 0; left--)
-        {
-            if (await condition())
-                return;
-            await Task.Delay(TimeSpan.FromMilliseconds(200), TimeProvider.System, CancellationToken.None);
-        }
-        throw new TimeoutException("Not within two minutes.");
     }
 
     private static async Task<JsonNode> PostAsync(HttpClient api, string path, object body)

@@ -157,17 +157,14 @@ public sealed class BrokerTests(PostgresFixture postgres, RabbitFixture rabbit) 
         var calls = 0;
         async Task<Answer> AskAsync(int at, string path, object body)
         {
-            while (true)
+            Answer answer = null!;
+            await Waiting.UntilAsync(async () =>
             {
                 // What a client behind a load balancer does: a closed port or a 503 that says when to come again is tried elsewhere.
-                try
-                {
-                    if (await apis[at++ % 2].Client.PostAsync(path, body) is { Status: not 503 } answer)
-                        return answer;
-                }
-                catch (HttpRequestException) { }
-                await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, TestContext.Current.CancellationToken);
-            }
+                try { return (answer = await apis[at++ % 2].Client.PostAsync(path, body)).Status != 503; }
+                catch (HttpRequestException) { return false; }
+            }, "one of the APIs takes it", 120);
+            return answer;
         }
         var load = Enumerable.Range(0, 8).Select(caller => Task.Run(async () =>
         {
