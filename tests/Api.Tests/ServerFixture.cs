@@ -5,7 +5,7 @@ using Millrace.Tests.Support;
 
 namespace Millrace.Api.Tests;
 
-/// <summary>One server with default settings for all tests that need nothing special; each such test uses models and jobs so that it disturbs no other.</summary>
+/// <summary>One server for all tests that need nothing special, with default settings but for room for what they send at one time; each such test uses models and jobs so that it disturbs no other.</summary>
 public sealed class ServerFixture : IAsyncLifetime
 {
     private MillraceServer? _server;
@@ -14,7 +14,7 @@ public sealed class ServerFixture : IAsyncLifetime
 
     public HttpClient Client => Server.Client;
 
-    public async ValueTask InitializeAsync() => _server = await MillraceServer.StartAsync();
+    public async ValueTask InitializeAsync() => _server = await MillraceServer.StartAsync(Repository.TestModels, "Millrace:Limits:MaxRequests=2000");
 
     public async ValueTask DisposeAsync()
     {
