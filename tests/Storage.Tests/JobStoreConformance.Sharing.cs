@@ -38,18 +38,31 @@ public abstract partial class JobStoreConformance
     }
 
     [Fact]
-    public async Task Given_workers_that_fall_silent_or_leave_When_read_Then_the_models_of_the_last_one_are_remembered()
+    public async Task Given_workers_that_fall_silent_or_leave_When_read_Then_each_of_their_models_is_remembered_as_the_last_one_had_it()
     {
-        await Store.Announcements.AnnounceAsync("w1", [Announced("x")], Cancellation);
-        await Store.Announcements.AnnounceAsync("w2", [Announced("y")], Cancellation);
+        await Store.Announcements.AnnounceAsync("w1", [Announced("x"), Announced("y", "1")], Cancellation);
+        await Store.Announcements.AnnounceAsync("w2", [Announced("y", "2")], Cancellation);
         await PassAsync(TimeSpan.FromSeconds(10));
         await Store.Announcements.BeatAsync("w2", Cancellation);
         await PassAsync(TimeSpan.FromSeconds(10));
-        Assert.Equal((1, "y/1"), await KnownAsync());
+        Assert.Equal((1, "x/1 y/2"), await KnownAsync()); // x has no live worker: it may have been scaled to zero
+        Assert.Equal("x", Assert.Single((await Store.Announcements.ReadAsync(Alive, Cancellation)).Models, m => m.IsRemembered).Name);
         await Store.Announcements.LeaveAsync("w2", Cancellation);
-        Assert.Equal((0, "y/1"), await KnownAsync());
+        Assert.Equal((0, "x/1 y/2"), await KnownAsync());
         await Store.Announcements.BeatAsync("w1", Cancellation);
-        Assert.Equal((1, "x/1"), await KnownAsync());
+        Assert.Equal((1, "x/1 y/1"), await KnownAsync());
+    }
+
+    [Fact]
+    public async Task Given_a_model_that_had_no_worker_for_weeks_When_another_announces_Then_it_is_known_for_a_month_and_not_longer()
+    {
+        await Store.Announcements.AnnounceAsync("w1", [Announced("x")], Cancellation);
+        await PassAsync(TimeSpan.FromDays(29));
+        await Store.Announcements.AnnounceAsync("w2", [Announced("y")], Cancellation);
+        Assert.Equal((1, "x/1 y/1"), await KnownAsync());
+        await PassAsync(TimeSpan.FromDays(2));
+        await Store.Announcements.AnnounceAsync("w2", [Announced("y")], Cancellation);
+        Assert.Equal((1, "y/1"), await KnownAsync());
     }
 
     [Fact]

@@ -4,9 +4,11 @@ using Millrace.Storage.Announcements;
 namespace Millrace.Api.Models;
 
 /// <summary>One version of a model as the workers announced it.</summary>
+/// <param name="Instances">Runs that the live workers make at once; 0 when there is none.</param>
+/// <param name="Workers">Live workers that have it ready.</param>
 internal sealed record ServedVersion(
     string Model, string Version, ModelState State, string Reason, string Hash, IReadOnlyList<TensorSpec> Inputs, IReadOnlyList<TensorSpec> Outputs,
-    int Instances, int MaxBatchSize)
+    int Instances, int Workers, int MaxBatchSize)
 {
     public bool IsReady => State == ModelState.Ready;
 
@@ -14,7 +16,9 @@ internal sealed record ServedVersion(
     {
         var best = same.FirstOrDefault(a => a.State == ModelState.Ready) ?? same[0]; // one ready worker is enough
         return new ServedVersion(best.Name, best.Version, best.State, best.Reason, best.Hash, best.Inputs.Select(Spec).ToArray(),
-            best.Outputs.Select(Spec).ToArray(), same.Where(a => a.State == ModelState.Ready).Sum(a => a.Instances), best.MaxBatchSize);
+            best.Outputs.Select(Spec).ToArray(), same.Where(IsLive).Sum(a => a.Instances), same.Count(IsLive), best.MaxBatchSize);
+
+        static bool IsLive(AnnouncedModel announced) => announced is { State: ModelState.Ready, IsRemembered: false };
     }
 
     private static TensorSpec Spec(AnnouncedTensor tensor) => Datatypes.TryParse(tensor.Datatype, out var datatype)
@@ -30,4 +34,7 @@ internal sealed record ServedModel(string Name, IReadOnlyList<ServedVersion> Ver
 
     /// <summary>Runs that the live workers make at once.</summary>
     public int Instances { get; } = Versions.Sum(v => v.Instances);
+
+    /// <summary>Live workers that have a version of it ready.</summary>
+    public int Workers { get; } = Versions.Max(v => v.Workers);
 }

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Millrace.Storage.Announcements;
 
 /// <summary>What workers say of themselves and of their models, kept so that the API knows models also while no worker is alive.</summary>
@@ -9,14 +11,14 @@ public interface IAnnouncementStore
     /// <summary>Tells that the worker is alive.</summary>
     Task BeatAsync(string worker, CancellationToken cancellation);
 
-    /// <summary>Tells that the worker left in order. Its models stay known while no other announced any.</summary>
+    /// <summary>Tells that the worker left in order. Its models stay known, for 30 days, while no live worker has them.</summary>
     Task LeaveAsync(string worker, CancellationToken cancellation);
 
-    /// <summary>The models of all workers that were seen since then; if there are none, those of the worker seen last.</summary>
+    /// <summary>The models of all workers that were seen since then; and each model that none of them has, as the worker had it that was seen last with it.</summary>
     Task<Announcements> ReadAsync(TimeSpan aliveWithin, CancellationToken cancellation);
 }
 
-/// <param name="LiveWorkers">Workers seen lately; 0 when <paramref name="Models"/> are remembered ones.</param>
+/// <param name="LiveWorkers">Workers seen lately.</param>
 public sealed record Announcements(int LiveWorkers, IReadOnlyList<AnnouncedModel> Models);
 
 /// <summary>One version of a model as a worker has it.</summary>
@@ -41,6 +43,10 @@ public sealed record AnnouncedModel
 
     /// <summary>Most rows in one run; 0 when the model is not batched.</summary>
     public int MaxBatchSize { get; init; }
+
+    /// <summary>No live worker has this model: its workers may have been scaled to zero.</summary>
+    [JsonIgnore]
+    public bool IsRemembered { get; init; }
 }
 
 /// <param name="Datatype">The protocol's name, as FP32.</param>

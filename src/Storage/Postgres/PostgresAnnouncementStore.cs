@@ -7,7 +7,6 @@ namespace Millrace.Storage.Postgres;
 /// <inheritdoc/>
 public sealed class PostgresAnnouncementStore(PostgresDatabase database) : IAnnouncementStore
 {
-    private static readonly TimeSpan KeepWorkers = TimeSpan.FromDays(1);
     private const string Beat = "INSERT INTO workers (id, seen_at) VALUES ($1, store_now()) ON CONFLICT (id) DO UPDATE SET seen_at = store_now(), gone = false";
 
     public Task AnnounceAsync(string worker, IReadOnlyList<AnnouncedModel> models, CancellationToken cancellation) => database.WriteAsync(async session =>
@@ -17,7 +16,7 @@ public sealed class PostgresAnnouncementStore(PostgresDatabase database) : IAnno
         await session.ExecuteAsync("INSERT INTO worker_models (worker, name, version, announcement) SELECT $1, * FROM unnest($2, $3, $4)", worker,
             Columns.Array(NpgsqlDbType.Text, models.Select(m => m.Name).ToArray()), Columns.Array(NpgsqlDbType.Text, models.Select(m => m.Version).ToArray()),
             Columns.Array(NpgsqlDbType.Text, models.Select(m => JsonSerializer.Serialize(m, StorageJson.Default.AnnouncedModel)).ToArray()));
-        await session.ExecuteAsync("DELETE FROM workers WHERE seen_at < store_now() - $1", Columns.Typed(NpgsqlDbType.Interval, KeepWorkers));
+        await session.ExecuteAsync("DELETE FROM workers WHERE seen_at < store_now() - $1", Columns.Typed(NpgsqlDbType.Interval, WorkerLiveness.RememberedFor));
         return await session.ExecuteAsync("DELETE FROM worker_models WHERE worker NOT IN (SELECT id FROM workers)");
     }, cancellation);
 
@@ -30,14 +29,19 @@ public sealed class PostgresAnnouncementStore(PostgresDatabase database) : IAnno
     {
         const string sql = """
             WITH live AS (SELECT id FROM workers WHERE NOT gone AND seen_at >= store_now() - $1),
-                shown AS (SELECT id FROM live UNION ALL (SELECT id FROM workers WHERE NOT EXISTS (SELECT 1 FROM live) ORDER BY seen_at DESC LIMIT 1))
-            SELECT (SELECT count(*)::int FROM live), m.announcement FROM shown s LEFT JOIN worker_models m ON m.worker = s.id
+                latest AS (SELECT DISTINCT ON (m.name) m.name, m.worker FROM worker_models m JOIN workers w ON w.id = m.worker
+                    WHERE NOT EXISTS (SELECT 1 FROM worker_models o JOIN live ON live.id = o.worker WHERE o.name = m.name)
+                    ORDER BY m.name, w.seen_at DESC, w.id)
+            SELECT m.announcement, false FROM worker_models m JOIN live ON live.id = m.worker
+            UNION ALL SELECT m.announcement, true FROM worker_models m JOIN latest ON latest.name = m.name AND latest.worker = m.worker
             """;
+        const string count = "SELECT count(*) FROM workers WHERE NOT gone AND seen_at >= store_now() - $1";
         return database.ReadAsync(async session =>
         {
-            var rows = await session.QueryAsync(sql, row => (Live: row.GetInt32(0), Json: Columns.Text(row, 1)), Columns.Typed(NpgsqlDbType.Interval, aliveWithin));
-            var models = rows.Where(r => r.Json is not null).Select(r => JsonSerializer.Deserialize(r.Json!, StorageJson.Default.AnnouncedModel)!).ToArray();
-            return new Announcements.Announcements(rows.Count > 0 ? rows[0].Live : 0, models);
+            var within = Columns.Typed(NpgsqlDbType.Interval, aliveWithin);
+            var live = (long)(await session.ScalarAsync(count, within))!;
+            var models = await session.QueryAsync(sql, row => (Json: row.GetString(0), Remembered: row.GetBoolean(1)), Columns.Typed(NpgsqlDbType.Interval, aliveWithin));
+            return new Announcements.Announcements((int)live, models.Select(m => JsonSerializer.Deserialize(m.Json, StorageJson.Default.AnnouncedModel)! with { IsRemembered = m.Remembered }).ToArray());
         }, cancellation);
     }
 }

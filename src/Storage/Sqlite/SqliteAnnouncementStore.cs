@@ -6,8 +6,6 @@ namespace Millrace.Storage.Sqlite;
 /// <inheritdoc/>
 public sealed class SqliteAnnouncementStore(SqliteDatabase database, TimeProvider time) : IAnnouncementStore
 {
-    private static readonly TimeSpan KeepWorkers = TimeSpan.FromDays(1);
-
     public Task AnnounceAsync(string worker, IReadOnlyList<AnnouncedModel> models, CancellationToken cancellation) => database.WriteAsync(session =>
     {
         Beat(session, worker);
@@ -18,7 +16,7 @@ public sealed class SqliteAnnouncementStore(SqliteDatabase database, TimeProvide
                 ("$worker", worker), ("$name", model.Name), ("$version", model.Version),
                 ("$json", JsonSerializer.Serialize(model, StorageJson.Default.AnnouncedModel)));
         }
-        session.Execute("DELETE FROM workers WHERE seen_at < $before", ("$before", Columns.Micros(time.GetUtcNow() - KeepWorkers)));
+        session.Execute("DELETE FROM workers WHERE seen_at < $before", ("$before", Columns.Micros(time.GetUtcNow() - WorkerLiveness.RememberedFor)));
         return session.Execute("DELETE FROM worker_models WHERE worker NOT IN (SELECT id FROM workers)");
     }, cancellation);
 
@@ -30,17 +28,20 @@ public sealed class SqliteAnnouncementStore(SqliteDatabase database, TimeProvide
     public Task<Announcements.Announcements> ReadAsync(TimeSpan aliveWithin, CancellationToken cancellation)
     {
         const string sql = """
-            SELECT m.announcement FROM worker_models m JOIN workers w ON w.id = m.worker
-            WHERE (w.gone = 0 AND w.seen_at >= $since) OR ($live = 0 AND w.id = (SELECT id FROM workers ORDER BY seen_at DESC LIMIT 1))
+            WITH live AS (SELECT id FROM workers WHERE gone = 0 AND seen_at >= $since)
+            SELECT announcement, 0 FROM worker_models WHERE worker IN live
+            UNION ALL SELECT m.announcement, 1 FROM worker_models m
+                WHERE NOT EXISTS (SELECT 1 FROM worker_models o WHERE o.name = m.name AND o.worker IN live)
+                    AND m.worker = (SELECT w.id FROM workers w JOIN worker_models o ON o.worker = w.id WHERE o.name = m.name ORDER BY w.seen_at DESC, w.id LIMIT 1)
             """;
         return Task.FromResult(database.Read(session =>
         {
             var since = Columns.Micros(time.GetUtcNow() - aliveWithin);
             var live = (long)session.Scalar("SELECT COUNT(*) FROM workers WHERE gone = 0 AND seen_at >= $since", ("$since", since))!;
             var models = new List<AnnouncedModel>();
-            using var rows = session.Query(sql, ("$since", since), ("$live", live));
+            using var rows = session.Query(sql, ("$since", since));
             while (rows.Read())
-                models.Add(JsonSerializer.Deserialize(rows.GetString(0), StorageJson.Default.AnnouncedModel)!);
+                models.Add(JsonSerializer.Deserialize(rows.GetString(0), StorageJson.Default.AnnouncedModel)! with { IsRemembered = rows.GetBoolean(1) });
             return new Announcements.Announcements((int)live, models);
         }));
     }
