@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 . deploy/local/common.sh
 apis=${API:-1} workers=${WORKERS:-1}
-api_port=${API_PORT:-8080} worker_port=${WORKER_PORT:-9080} broker_port=${BROKER_PORT:-5680} store_port=${STORE_PORT:-5440}
+api_port=${API_PORT:-8080} api_management_port=${API_MANAGEMENT_PORT:-$((${API_PORT:-8080} + 1100))} worker_port=${WORKER_PORT:-9080} broker_port=${BROKER_PORT:-5680} store_port=${STORE_PORT:-5440}
 broker=amqp://guest:guest@127.0.0.1:$broker_port store=postgres://postgres@127.0.0.1:$store_port/postgres
 
 get() { # get PORT PATH: the status of an HTTP answer
@@ -39,7 +39,7 @@ start() { # start NAME URL COMMAND...
     remember "$name" $! "$url"
 }
 
-ready() { [ "$(get "$1" /v2/health/ready)" = 200 ]; }
+ready() { [ "$(get "$1" /health/ready)" = 200 ]; }
 
 if ! alive postgres; then
     start postgres "$store" deploy/local/postgres.sh "$run/postgres" "$store_port"
@@ -53,21 +53,22 @@ if ! alive rabbitmq; then
     remember rabbitmq "$(cat "$run/rabbitmq/pid")" "$broker" # the broker itself, not the script around it
     await rabbitmq 120 answers "$broker_port"
 fi
+export MILLRACE__LOGS__FORMAT=${MILLRACE__LOGS__FORMAT:-text} # for people who follow them with make logs
 export MILLRACE__BROKER__URL=$broker MILLRACE__STORE__URL=$store MILLRACE__MODELS__PATH=${MODELS:-./models}
 for at in $(seq "$apis"); do
     url=http://127.0.0.1:$((api_port + at - 1))
-    alive "api-$at" || MILLRACE__HTTP__URL=$url start "api-$at" "$url" artifacts/bin/Api/release/Millrace.Api
+    alive "api-$at" || MILLRACE__HTTP__URL=$url MILLRACE__MANAGEMENT__URL=http://127.0.0.1:$((api_management_port + at)) start "api-$at" "$url" artifacts/bin/Api/release/Millrace.Api
 done
 for at in $(seq "$workers"); do
     url=http://127.0.0.1:$((worker_port + at))
-    alive "worker-$at" || MILLRACE__HEALTH__URL=$url start "worker-$at" "$url" artifacts/bin/Worker/release/Millrace.Worker
+    alive "worker-$at" || MILLRACE__MANAGEMENT__URL=$url start "worker-$at" "$url" artifacts/bin/Worker/release/Millrace.Worker
 done
 more=()
 for name in $(names api-); do [ "${name#api-}" -le "$apis" ] || more+=("$name"); done
 for name in $(names worker-); do [ "${name#worker-}" -le "$workers" ] || more+=("$name"); done
 [ "${#more[@]}" -eq 0 ] || stop TERM "${more[@]}"
 write_list
-for at in $(seq "$apis"); do await "api-$at" 60 ready $((api_port + at - 1)); done
+for at in $(seq "$apis"); do await "api-$at" 60 ready $((api_management_port + at)); done
 for at in $(seq "$workers"); do await "worker-$at" 60 ready $((worker_port + at)); done
 for name in $(names postgres) $(names rabbitmq) $(names api-) $(names worker-); do
     read -r pid _ url < "$run/processes/$name"

@@ -4,6 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Millrace.Api.Access;
 using Millrace.Api.Backlog;
+using Millrace.Api.Chaos;
 using Millrace.Api.DeadLetters;
 using Millrace.Api.Dispatch;
 using Millrace.Api.Docs;
@@ -18,8 +19,10 @@ using Millrace.Api.Models;
 using Millrace.Api.Queues;
 using Millrace.Api.Reconciliation;
 using Millrace.Api.Replays;
+using Millrace.Api.Telemetry;
 using Millrace.Hosting.Configuration;
 using Millrace.Hosting.Startup;
+using Millrace.Hosting.Telemetry;
 using static Millrace.Hosting.Configuration.SettingsExtensions;
 
 namespace Millrace.Api;
@@ -79,6 +82,9 @@ public static class ApiServiceExtensions
         services.AddSingleton<InFlight>();
         services.AddSingleton<Connections>();
         services.AddSingleton<AdmissionMetrics>();
+        services.AddSingleton<RequestMetrics>();
+        services.AddMetrics<QueueMetrics>();
+        services.AddApiChecks();
         services.AddSingleton<BacklogMeter>();
         services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<BacklogMeter>());
         services.AddSingleton<BacklogGate>();
@@ -88,6 +94,7 @@ public static class ApiServiceExtensions
     {
         app.Services.GetRequiredService<DrainMeter>(); // it counts from the start, not from the first question
         app.Services.GetRequiredService<SyncLane>(); // the queue for its replies is there before the first request
+        app.UseMiddleware<RequestMeasure>();
         app.UseMiddleware<ErrorMiddleware>();
         if (app.Services.GetRequiredService<HttpOptions>().Proxies.Count > 0)
             app.UseForwardedHeaders();
@@ -107,6 +114,7 @@ public static class ApiServiceExtensions
         app.MapKeys();
         app.MapAudit();
         app.MapAdmission();
+        app.MapChaos();
         app.MapProblems();
         app.MapApiDocs();
     }

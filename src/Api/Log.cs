@@ -14,6 +14,9 @@ internal static partial class Log
     [LoggerMessage(3003, LogLevel.Debug, "The broker could not be used for request {RequestId}: {Reason}")]
     internal static partial void BrokerUnavailable(this ILogger logger, string requestId, string reason);
 
+    [LoggerMessage(3004, LogLevel.Debug, "{Method} {Route} was answered with {Status} {Code} after {DurationMs} ms")]
+    internal static partial void RequestEnded(this ILogger logger, string method, string route, int status, string code, double durationMs);
+
     [LoggerMessage(3101, LogLevel.Warning, "Took job {JobId} back from {WorkerId}: lease ended in attempt {Attempt}; it is now {State}")]
     internal static partial void LeaseExpired(this ILogger logger, JobId jobId, string? workerId, int attempt, JobState state);
 

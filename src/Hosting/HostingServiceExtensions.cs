@@ -1,12 +1,14 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
+using Millrace.Hosting.Chaos;
 using Millrace.Hosting.Configuration;
 using Millrace.Hosting.Faults;
 using Millrace.Hosting.Lifecycle;
+using Millrace.Hosting.Management;
 using Millrace.Hosting.Resilience;
 using Millrace.Hosting.Startup;
+using Millrace.Hosting.Telemetry;
 using static Millrace.Hosting.Configuration.SettingsExtensions;
 
 namespace Millrace.Hosting;
@@ -27,6 +29,12 @@ public static class HostingServiceExtensions
         services.AddHostedService<SettingsCheck>();
         services.AddSettings<FaultOptions>("Faults");
         services.AddSingleton(ReadFaults);
+        services.AddChaos();
+        services.AddManagement();
+        services.AddSingleton<Instruments>();
+        services.AddMetrics<ProcessMetrics>();
+        services.AddMetrics<PassMetrics>();
+        services.AddSingleton<JobMetrics>();
         services.AddSingleton<FatalError>();
         services.AddSingleton<Draining>();
         services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<Draining>());
@@ -40,20 +48,5 @@ public static class HostingServiceExtensions
             throw new StartupException("Millrace:Faults:Plan: faults are not injected in the Production environment; leave it empty");
         try { return new FaultPoints(plan); }
         catch (FormatException error) { throw new StartupException($"Millrace:Faults:Plan: {error.Message}", error); }
-    }
-
-    /// <summary>Readable lines on standard output; level by <c>Logging:LogLevel</c> as in every .NET service.</summary>
-    public static void SetUpLogging(this ILoggingBuilder logging)
-    {
-        logging.ClearProviders();
-        logging.AddSimpleConsole(console =>
-        {
-            console.SingleLine = true;
-            console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
-            console.UseUtcTimestamp = true;
-        });
-        logging.AddFilter("Microsoft", LogLevel.Warning);
-        logging.AddFilter("Microsoft.Hosting.Lifetime", LogLevel.Warning);
-        logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None); // a failed start is told in one line of ours
     }
 }

@@ -27,4 +27,10 @@ internal static partial class Log
 
     [LoggerMessage(1005, LogLevel.Information, "The database is there")]
     internal static partial void StoreBack(this ILogger logger);
+
+    [LoggerMessage(1010, LogLevel.Warning, "Chaos was ordered: {Kind} at the {Target}, rate {Rate}, latency {LatencyMs} ms, for {Seconds} s")]
+    internal static partial void ChaosOrdered(this ILogger logger, string target, string kind, double rate, int latencyMs, int seconds);
+
+    [LoggerMessage(1009, LogLevel.Information, "Listening on {Url}; metrics and health on {ManagementUrl}")]
+    internal static partial void Listening(this ILogger logger, string url, string managementUrl);
 }

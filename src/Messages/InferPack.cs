@@ -5,6 +5,9 @@ public sealed record InferPack
 {
     public required string Model { get; init; }
     public required IReadOnlyList<InferItem> Items { get; init; }
+
+    /// <summary>When it was sent, by the sender's clock; for traces alone.</summary>
+    public DateTimeOffset? SentAt { get; init; }
 }
 
 /// <summary>One request of a pack.</summary>
@@ -20,6 +23,9 @@ public sealed record InferItem
 
     /// <summary>What is left of the client's deadline. A duration, since clocks differ.</summary>
     public required TimeSpan Remaining { get; init; }
+
+    /// <summary>W3C trace context of a request whose trace is recorded; null for all others.</summary>
+    public string? TraceParent { get; init; }
 
     /// <summary>The encoded request; the layout is described at Hosting's <c>InferenceRequest</c>.</summary>
     public required ReadOnlyMemory<byte> Request { get; init; }

@@ -5,7 +5,7 @@ using Millrace.Storage.Announcements;
 namespace Millrace.Worker;
 
 /// <summary>Tells the store that this worker is alive.</summary>
-internal sealed class Heartbeat(IAnnouncementStore announcements, WorkerIdentity worker, TimeProvider time, ILogger<Heartbeat> logger)
+internal sealed class Heartbeat(IAnnouncementStore announcements, WorkerIdentity worker, WorkerOptions options, TimeProvider time, ILogger<Heartbeat> logger)
     : PassLoop(WorkerLiveness.BeatEvery, time, logger)
 {
     private long? _beatAt;
@@ -15,7 +15,8 @@ internal sealed class Heartbeat(IAnnouncementStore announcements, WorkerIdentity
 
     public override async Task RunOnceAsync(CancellationToken cancellation)
     {
-        await announcements.BeatAsync(worker.Id, cancellation);
+        if (!options.Standby)
+            await announcements.BeatAsync(worker.Id, cancellation);
         _beatAt = Time.GetTimestamp();
     }
 }

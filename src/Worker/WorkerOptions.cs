@@ -12,6 +12,9 @@ public sealed class WorkerOptions
     /// <summary>What the upper end stops doubling at. 0 to 1 day.</summary>
     public TimeSpan LongestBackoff { get; set; } = TimeSpan.FromSeconds(60);
 
+    /// <summary>Load the models, so that it is known that this version can, and then announce and consume nothing: the version before, kept at hand beside a new one.</summary>
+    public bool Standby { get; set; }
+
     /// <summary>Gets a line before and after each run. For tests and the curious. Empty: none. A file in a folder that exists.</summary>
     public string RunLedger { get; set; } = "";
 }

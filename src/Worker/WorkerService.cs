@@ -1,8 +1,10 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Millrace.Hosting.Broker;
+using Millrace.Hosting.Chaos;
 using Millrace.Hosting.Faults;
 using Millrace.Hosting.Lifecycle;
+using Millrace.Hosting.Telemetry;
 using Millrace.Messages;
 using Millrace.Storage;
 using Millrace.Storage.Announcements;
@@ -17,7 +19,7 @@ namespace Millrace.Worker;
 
 /// <summary>A worker's life: load, announce, attach to both lanes of each model; at the end take nothing more, give back, detach, leave.</summary>
 internal sealed class WorkerService(
-    ModelRepository repository, ModelHost models, RunLedger ledger, FaultPoints faults, IAnnouncementStore announcements, IEventBus events,
+    ModelRepository repository, ModelHost models, RunLedger ledger, RunMetrics runMetrics, JobMetrics jobMetrics, FaultPoints faults, ChaosSwitch chaos, IAnnouncementStore announcements, IEventBus events,
     IWorkQueue queue, PackConsumer packs, IClaimStore store, JobFinisher finisher, LeaseKeeper leases, RunsInWork runs, Draining draining,
     WorkerIdentity worker, WorkerOptions options, TimeProvider time, ILoggerFactory loggers) : IHostedService, IDisposable
 {
@@ -28,17 +30,23 @@ internal sealed class WorkerService(
     private readonly List<IWorkConsumer> _consumers = [];
     private readonly CancellationTokenSource _stop = new();
     private IDisposable? _stops;
+    private volatile bool _isAttached;
     private Task _attaching = Task.CompletedTask;
 
-    /// <summary>Its models are announced, and it consumes.</summary>
-    public bool IsAttached { get; private set; }
+    /// <summary>Its models are announced, and it consumes; or it stands by.</summary>
+    public bool IsReady => _isAttached || options.Standby;
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         var (loaded, broken) = repository.LoadAll();
         foreach (var model in loaded)
-            models.Add(new Batcher(model, ledger, faults, time, loggers.CreateLogger<Batcher>()));
+            models.Add(new Batcher(model, ledger, runMetrics, faults, chaos, time, loggers.CreateLogger<Batcher>()));
         models.AddBroken(broken);
+        if (options.Standby)
+        {
+            _logger.StandsBy(loaded.Count);
+            return;
+        }
         _stops = events.Subscribe<StopRuns>(runs.Stop);
         try { await AttachAsync(cancellationToken); }
         catch (StoreUnavailableException error)
@@ -69,12 +77,12 @@ internal sealed class WorkerService(
         await events.PublishAsync(new ModelsChanged { Worker = worker.Id }, cancellation);
         foreach (var name in models.Names)
             Attach(name);
-        IsAttached = true;
+        _isAttached = true;
     }
 
     private async Task AttachLaterAsync()
     {
-        while (!IsAttached)
+        while (!_isAttached)
         {
             try
             {
@@ -89,7 +97,7 @@ internal sealed class WorkerService(
 
     private void Attach(string model)
     {
-        var pump = new JobPump(model, models, store, finisher, leases, runs, draining, worker, options, faults, time, loggers.CreateLogger<JobPump>());
+        var pump = new JobPump(model, models, store, finisher, leases, runs, draining, worker, options, jobMetrics, faults, time, loggers.CreateLogger<JobPump>());
         _consumers.Add(queue.ConsumePacks(model, models.Versions(model).Sum(b => b.Model.Instances), packs.HandleAsync));
         _consumers.Add(queue.ConsumeTickets(model, pump.Prefetch, pump.HandleAsync));
     }

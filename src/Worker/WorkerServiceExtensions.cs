@@ -1,9 +1,11 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Millrace.Hosting.Configuration;
+using Millrace.Worker.Batching;
 using Millrace.Worker.Consumers;
 using Millrace.Worker.Execution;
 using Millrace.Worker.Leases;
+using Millrace.Worker.Management;
 using Millrace.Worker.Models;
 using static Millrace.Hosting.Configuration.SettingsExtensions;
 
@@ -24,6 +26,8 @@ public static class WorkerServiceExtensions
         services.AddSingleton<ModelHost>();
         services.AddSingleton<RunLedger>();
         services.AddSingleton<RunsInWork>();
+        services.AddSingleton<RunMetrics>();
+        services.AddWorkerChecks();
         services.AddSingleton<PackConsumer>();
         services.AddSingleton<JobFinisher>();
         services.AddSingleton<LeaseKeeper>();

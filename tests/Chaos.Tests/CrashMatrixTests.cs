@@ -78,7 +78,7 @@ public sealed class CrashMatrixTests(PostgresFixture postgres, RabbitFixture rab
         await using var experiment = await StartAsync(["after_deficit=kill@1", "after_deficit=kill@1"], []);
         await experiment.StartWorkerAsync(); // announces the model
         var worker = experiment.Cluster.Processes[2];
-        await Waiting.UntilAsync(async () => (await worker.Client.FetchAsync("/v2/health/ready")).Status == 200, "the worker is announced", 60);
+        await Waiting.UntilAsync(async () => (await worker.Management.FetchAsync("/health/ready")).Status == 200, "the worker is announced", 60);
         worker.Signal(MillraceProcess.Kill);
         await worker.ExitAsync();
         await experiment.SubmitAsync(100, 5);

@@ -53,6 +53,11 @@ public sealed class BadStartTests : IDisposable
     [InlineData("Millrace:Broker:Prefix=a b", "Millrace:Broker:Prefix")]
     [InlineData("Millrace:Models:Names=nowhere", "Millrace:Models:Names")]
     [InlineData("Millrace:Faults:Plan=in_run=throw@1", "Millrace:Faults:Plan")]
+    [InlineData("Millrace:Chaos:Enabled=true", "Millrace:Chaos:Enabled")]
+    [InlineData("Millrace:Management:Url=9080", "Millrace:Management:Url")]
+    [InlineData("Millrace:Logs:Format=xml", "Millrace:Logs:Format")]
+    [InlineData("Millrace:Traces:Endpoint=collector", "Millrace:Traces:Endpoint")]
+    [InlineData("Millrace:Traces:SampleRatio=2", "Millrace:Traces:SampleRatio")]
     public async Task Given_a_bad_setting_When_started_Then_its_name_is_in_the_line(string setting, string named) => await RefusalAsync(named, Good(setting));
 
     [Fact]

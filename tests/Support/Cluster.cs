@@ -42,7 +42,7 @@ public sealed class Cluster(string brokerUrl, string storeUrl, string models) : 
     }
 
     public static async Task ReadyAsync(MillraceProcess process) =>
-        await Waiting.UntilAsync(async () => (await process.Client.FetchAsync("/v2/health/ready")).Status == 200, "the process is ready", 60);
+        await Waiting.UntilAsync(async () => (await process.Management.FetchAsync("/health/ready")).Status == 200, "the process is ready", 60);
 
     private async Task<MillraceProcess> StartAsync(string program, string[] more)
     {

@@ -15,6 +15,7 @@ public sealed partial class MillraceProcess : IAsyncDisposable
 
     private readonly Process _process;
     private readonly TaskCompletionSource<string> _url = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<string> _management = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ConcurrentQueue<string> _output = new();
     private readonly ConcurrentQueue<string> _errors = new();
 
@@ -35,6 +36,9 @@ public sealed partial class MillraceProcess : IAsyncDisposable
     }
 
     public HttpClient Client { get; private set; } = new();
+
+    /// <summary>At its metrics and its health; all that a worker has.</summary>
+    public HttpClient Management { get; private set; } = new();
     public bool HasExited => _process.HasExited;
     public string Output => string.Join('\n', _output);
     public IReadOnlyList<string> Errors => [.. _errors];
@@ -49,12 +53,15 @@ public sealed partial class MillraceProcess : IAsyncDisposable
     /// <summary>Starts one of the programs and returns when it listens.</summary>
     public static async Task<MillraceProcess> StartAsync(string program, IEnumerable<string> settings)
     {
-        var process = new MillraceProcess(program, ["Millrace:Http:Url=http://127.0.0.1:0", .. settings]);
+        var process = new MillraceProcess(program, ["Millrace:Http:Url=http://127.0.0.1:0", "Millrace:Logs:Format=text", .. settings]);
         var ended = process._process.WaitForExitAsync(TestContext.Current.CancellationToken);
-        if (await Task.WhenAny(process._url.Task, ended) == ended)
+        if (await Task.WhenAny(process._management.Task, ended) == ended) // it is told last
             Assert.Fail($"It ended at its start: {process.Output}\n{string.Join('\n', process.Errors)}");
-        process.Client = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = new Uri(await process._url.Task), Timeout = TimeSpan.FromMinutes(2) };
+        process.Management = Open(await process._management.Task);
+        process.Client = program == Worker ? process.Management : Open(await process._url.Task);
         return process;
+
+        static HttpClient Open(string url) => new(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = new Uri(url), Timeout = TimeSpan.FromMinutes(2) };
     }
 
     /// <summary>Starts what should refuse to start; returns its exit code and the lines of its standard error.</summary>
@@ -86,6 +93,7 @@ public sealed partial class MillraceProcess : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         Client.Dispose();
+        Management.Dispose();
         if (!_process.HasExited)
         {
             _process.Kill();
@@ -99,11 +107,11 @@ public sealed partial class MillraceProcess : IAsyncDisposable
         if (line is null)
             return;
         lines.Enqueue(line);
-        foreach (var greeting in (string[])["Millrace listens on ", "Millrace worker answers for its health on "])
-        {
-            if (line.StartsWith(greeting, StringComparison.Ordinal))
-                _url.TrySetResult(line[greeting.Length..]);
-        }
+        const string url = "Millrace listens on ", management = "Metrics and health: ";
+        if (line.StartsWith(url, StringComparison.Ordinal))
+            _url.TrySetResult(line[url.Length..]);
+        if (line.StartsWith(management, StringComparison.Ordinal))
+            _management.TrySetResult(line[management.Length..line.IndexOf("/metrics", StringComparison.Ordinal)]);
     }
 
     [LibraryImport("libc", EntryPoint = "kill")]

@@ -16,12 +16,18 @@ public sealed class MillraceServer : IAsyncDisposable
     private MillraceServer(WebApplication app, TemporaryFolder data, string ledger)
     {
         (_app, _data, LedgerFile) = (app, data, ledger);
-        Url = _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
+        var addresses = _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses;
+        (Url, ManagementUrl) = (addresses.First(), addresses.Last());
         Client = new HttpClient(new SocketsHttpHandler { MaxConnectionsPerServer = 1000, UseProxy = false }) { BaseAddress = new Uri(Url), Timeout = TimeSpan.FromMinutes(2) };
+        Management = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = new Uri(ManagementUrl) };
     }
 
     public string Url { get; }
+
+    /// <summary>Where its metrics and its health are.</summary>
+    public string ManagementUrl { get; }
     public HttpClient Client { get; }
+    public HttpClient Management { get; }
 
     /// <summary>Gets a line before and after each model run; see <see cref="Ledger"/>.</summary>
     public string LedgerFile { get; }
@@ -48,7 +54,7 @@ public sealed class MillraceServer : IAsyncDisposable
         [
             "--environment=Testing", "--Millrace:Http:Url=http://127.0.0.1:0", $"--Millrace:Store:Path={data.Path}", $"--Millrace:Models:Path={models}",
             $"--Millrace:Worker:RunLedger={ledger}", "--Millrace:Reconciler:Interval=00:00:00.100", "--Millrace:Dispatch:Interval=00:00:00.050",
-            "--Millrace:Worker:Backoff=00:00:00.010", "--Logging:LogLevel:Default=Error", .. settings.Select(s => "--" + s),
+            "--Millrace:Worker:Backoff=00:00:00.010", "--Logging:LogLevel:Default=Error", "--Millrace:Logs:Format=text", .. settings.Select(s => "--" + s),
         ];
         var app = StandaloneApp.Build(args, builder =>
         {
@@ -74,6 +80,7 @@ public sealed class MillraceServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         Client.Dispose();
+        Management.Dispose();
         await StopAsync();
         await _app.DisposeAsync();
         _data.Dispose();

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Http;
 using Millrace.Api.Errors;
 using Millrace.Api.Limits;
+using Millrace.Hosting.Telemetry;
 
 namespace Millrace.Api.Access;
 
@@ -16,7 +17,10 @@ internal sealed class Authentication(RequestDelegate next, KeyDirectory keys, Op
             await next(context);
             return;
         }
-        context.Features.Set(await IdentifyAsync(context));
+        var caller = await IdentifyAsync(context);
+        context.Features.Set(caller);
+        if (context.Features.Get<RequestTags>() is { } tags)
+            (tags.UserId, tags.Tenant) = (caller.Name, caller.Tenant);
         await next(context);
     }
 

@@ -91,7 +91,7 @@ public static class KeyCommands
 
     private static Task<int> WithStoreAsync(string[] settings, Func<IKeyStore, Task> use) => MillraceHost.RunCommandAsync(async () =>
     {
-        var builder = MillraceHost.CreateBuilder(settings);
+        var builder = MillraceHost.CreateBuilder(settings, "keys");
         builder.Logging.ClearProviders(); // standard output has the key, and nothing else
         builder.Services.AddMillraceStore(builder.Configuration);
         await using var app = builder.Build();

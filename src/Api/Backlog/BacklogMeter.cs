@@ -36,6 +36,9 @@ internal sealed class BacklogMeter(
 
     public long Running(string model) => _now.Running(model);
 
+    /// <summary>How long the oldest job that may run has waited; zero when none waits.</summary>
+    public TimeSpan OldestAge(string model) => _now.WaitsFor(model) is { } waited ? waited + Time.GetElapsedTime(Volatile.Read(ref _readAt)) : TimeSpan.Zero;
+
     /// <summary>Queued and running jobs of a tenant.</summary>
     public long Open(string tenant) => _now.Open(tenant);
 
@@ -118,14 +121,14 @@ internal sealed class BacklogMeter(
 
     private sealed class Snapshot
     {
-        private readonly FrozenDictionary<string, (long Queued, long Running, int Tenants)> _models;
+        private readonly FrozenDictionary<string, (long Queued, long Running, int Tenants, TimeSpan? WaitsFor)> _models;
         private readonly ConcurrentDictionary<(string Tenant, string Model), long> _own = new();
         private readonly ConcurrentDictionary<string, long> _open = new();
         private readonly ConcurrentDictionary<string, long> _accepted = new();
 
         public Snapshot(IReadOnlyList<QueueDepth> depths)
         {
-            _models = depths.GroupBy(d => d.Model).ToFrozenDictionary(m => m.Key, m => (m.Sum(d => d.Queued), m.Sum(d => d.Running), m.Count(d => d.Queued > 0)));
+            _models = depths.GroupBy(d => d.Model).ToFrozenDictionary(m => m.Key, m => (m.Sum(d => d.Queued), m.Sum(d => d.Running), m.Count(d => d.Queued > 0), m.Max(d => d.WaitsFor)));
             foreach (var depth in depths)
             {
                 _own[(depth.Tenant, depth.Model)] = depth.Queued;
@@ -138,6 +141,8 @@ internal sealed class BacklogMeter(
         public long Queued(string model) => _models.GetValueOrDefault(model).Queued + _accepted.GetValueOrDefault(model);
 
         public long Running(string model) => _models.GetValueOrDefault(model).Running;
+
+        public TimeSpan? WaitsFor(string model) => _models.GetValueOrDefault(model).WaitsFor;
 
         public int Tenants(string model) => _models.GetValueOrDefault(model).Tenants;
 

@@ -4,14 +4,17 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Millrace.Hosting.Broker;
 using Millrace.Hosting.Lifecycle;
+using Millrace.Hosting.Telemetry;
 using Millrace.Storage.DeadLetters;
+using Prometheus;
 
 namespace Millrace.Api.DeadLetters;
 
 /// <summary>Moves what was set aside in the broker into the store, where it can be looked at. With the store away, it stays in the broker.</summary>
-internal sealed class DeadLetterRecorder(IDeadLetterQueue queue, IDeadLetterStore store, Draining draining, ILogger<DeadLetterRecorder> logger) : IHostedService
+internal sealed class DeadLetterRecorder(IDeadLetterQueue queue, IDeadLetterStore store, Draining draining, Instruments instruments, ILogger<DeadLetterRecorder> logger) : IHostedService
 {
     private const int MostBytes = 4096;
+    private readonly Counter _kept = instruments.Counter("millrace_dead_letters_total", "What was set aside: a ticket that the broker gave up, or a message that can't be read.", "kind");
     private IWorkConsumer? _consumer;
 
     public Task StartAsync(CancellationToken cancellationToken)
@@ -32,6 +35,7 @@ internal sealed class DeadLetterRecorder(IDeadLetterQueue queue, IDeadLetterStor
         var body = message.Body.Length > MostBytes ? message.Body[..MostBytes] : message.Body;
         var letter = new DeadLetter(IdOf(message), default, message.Queue, message.Reason, message.JobId, message.Body.Length, body);
         await store.AddAsync(letter, CancellationToken.None);
+        _kept.WithLabels(message.JobId is null ? "message" : "ticket").Inc();
         logger.DeadLetterKept(message.Queue, message.Reason);
     }
 

@@ -67,7 +67,7 @@ public static class ErrorCodes
         Of(ErrorCode.NoResult, 409, "The job has no result", "It failed, was canceled or expired; read the job for the reason."),
         Of(ErrorCode.IdempotencyInProgress, 409, "The first request with this key is not done", "Repeat the request a little later. Reserved: the store lets the second request wait for the first, and answers both with the same job."),
         Of(ErrorCode.PlanChanged, 409, "The matched set has changed", "Make a new dry run."),
-        Of(ErrorCode.Conflict, 409, "The request conflicts with the present state", "Read the present state and decide again: it is the last key with the role admin, or the first key lacks it."),
+        Of(ErrorCode.Conflict, 409, "The request conflicts with the present state", "Read the present state and decide again: it is the last key with the role admin, the first key lacks it, or chaos is not enabled."),
         Of(ErrorCode.ResultExpired, 410, "The result is no longer kept", "Results are kept for result_ttl seconds after the end."),
         Of(ErrorCode.InputExpired, 410, "The input is no longer kept", "Inputs are kept for result_ttl seconds after the end."),
         Of(ErrorCode.PayloadTooLarge, 413, "The request is too large", "The body, after its content coding is undone, passes the limit; or a request or answer of the sync lane is larger than a message of the broker may be: send a job."),

@@ -11,9 +11,6 @@ namespace Millrace.Api.Health;
 
 internal static class HealthEndpoints
 {
-    /// <summary>The catalog is read from the store every second: older than this, and the store is away.</summary>
-    private static readonly TimeSpan StoreSilence = TimeSpan.FromSeconds(10);
-
     public static void MapHealth(this IEndpointRouteBuilder routes)
     {
         var group = routes.MapGroup("/v2/health").WithTags("Health");
@@ -27,7 +24,7 @@ internal static class HealthEndpoints
     {
         if (draining.Begun.IsCancellationRequested)
             throw new RefusedException(new Refusal(ErrorCode.ShuttingDown, "This process is stopping.") { RetryAfter = 1 });
-        if (catalog.Age is not { } age || age > StoreSilence)
+        if (!ApiChecks.StoreAnswers(catalog))
             throw new RefusedException(new Refusal(ErrorCode.Unavailable, "The store does not answer.") { RetryAfter = 2 });
         return JsonBody.WriteAsync(context, new ReadyStatus(true), ApiJson.Default.ReadyStatus);
     }

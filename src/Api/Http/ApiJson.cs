@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Millrace.Api.Access;
+using Millrace.Api.Chaos;
 using Millrace.Api.DeadLetters;
 using Millrace.Api.Errors;
 using Millrace.Api.Failures;
@@ -29,6 +30,7 @@ namespace Millrace.Api.Http;
 [JsonSerializable(typeof(KeyList))]
 [JsonSerializable(typeof(AuditList))]
 [JsonSerializable(typeof(AdmissionView))]
+[JsonSerializable(typeof(ChaosList))]
 [JsonSerializable(typeof(ServerMetadata))]
 [JsonSerializable(typeof(ModelMetadata))]
 [JsonSerializable(typeof(ModelReadiness))]

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging;
 using Millrace.Api.Errors;
 using Millrace.Api.Limits;
 using Millrace.Hosting.Broker;
+using Millrace.Hosting.Telemetry;
 using Millrace.Storage;
 
 namespace Millrace.Api.Http;
@@ -30,12 +31,14 @@ internal sealed class ErrorMiddleware(RequestDelegate next, AdmissionMetrics met
                 context.Response.Headers[name] = value;
             var refusal = FromException(context, error);
             metrics.Note(refusal.Code);
+            if (context.Features.Get<RequestTags>() is { } tags)
+                tags.Code = ErrorCodes.All[refusal.Code].Name;
             await Problems.WriteAsync(context, refusal);
         }
     }
 
     /// <summary>Fields that hold for a failure too.</summary>
-    private static readonly string[] Kept = ["X-Request-Id", "Allow", "RateLimit-Policy", "RateLimit"];
+    private static readonly string[] Kept = ["X-Request-Id", "traceresponse", "Allow", "RateLimit-Policy", "RateLimit"];
 
     private static Refusal FromStatus(HttpContext context) => context.Response.StatusCode switch
     {

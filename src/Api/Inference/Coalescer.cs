@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Millrace.Api.Backlog;
 using Millrace.Hosting.Broker;
+using Millrace.Hosting.Telemetry;
 using Millrace.Messages;
 
 namespace Millrace.Api.Inference;
@@ -127,7 +128,9 @@ internal sealed class Coalescer : IDisposable
     {
         try
         {
-            var message = new InferPack { Model = _model, Items = pack.Select(r => r.ToItem()).ToArray() };
+            foreach (var request in pack)
+                request.NoteSent(_model, pack.Count);
+            var message = new InferPack { Model = _model, Items = pack.Select(r => r.ToItem()).ToArray(), SentAt = pack.Exists(r => r.Sending is not null) ? pack[0].Time.GetUtcNow() : null };
             var longest = pack.Max(r => r.Remaining);
             using var deadline = new CancellationTokenSource(longest > TimeSpan.Zero ? longest + Grace : Grace, pack[0].Time); // a lost reply must not keep the place for ever
             var reply = await _queue.SendAsync(message, deadline.Token);
@@ -154,6 +157,11 @@ internal sealed class Coalescer : IDisposable
             _logger.PackFailed(error, pack.Count, _model);
             foreach (var request in pack)
                 request.Fail(error);
+        }
+        finally
+        {
+            foreach (var request in pack)
+                Spans.End(request.Sending);
         }
     }
 

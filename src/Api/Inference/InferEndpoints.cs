@@ -7,6 +7,7 @@ using Millrace.Api.Http;
 using Millrace.Api.Jobs;
 using Millrace.Api.Limits;
 using Millrace.Api.Models;
+using Millrace.Api.Telemetry;
 using Millrace.Hosting.Inference;
 using Millrace.Hosting.Lifecycle;
 using Millrace.Messages;
@@ -34,6 +35,7 @@ internal static class InferEndpoints
         using var work = Admission.Begin(draining);
         var version = ModelEndpoints.VersionOf(context);
         var served = catalog.Ready(context.Tenant(), model, version);
+        context.Tag(served);
         await rates.CheckModelAsync(context, served.Model);
         using var body = await RequestBody.ReadAsync(context, options.MaxBodyBytes);
         Admission.RefuseBinary(context.Request);

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using Millrace.Hosting.Telemetry;
 using Millrace.Messages;
 
 namespace Millrace.Api.Inference;
@@ -11,6 +13,12 @@ internal sealed class PendingRequest(string? modelVersion, int priority, TimeSpa
     private volatile bool _hasLeft;
 
     public Guid Id { get; } = Guid.NewGuid();
+
+    /// <summary>The trace of its call, where that is recorded.</summary>
+    public ActivityContext? Trace { get; } = Spans.Current;
+
+    /// <summary>From when it leaves in a pack to its answer.</summary>
+    public Activity? Sending { get; private set; }
     public ReadOnlyMemory<byte> Body => body;
     public TimeProvider Time => time;
 
@@ -33,7 +41,19 @@ internal sealed class PendingRequest(string? modelVersion, int priority, TimeSpa
     public InferItem ToItem()
     {
         _hasLeft = true;
-        return new InferItem { Id = Id, ModelVersion = modelVersion, Priority = priority, Remaining = Remaining, Request = body };
+        return new InferItem { Id = Id, ModelVersion = modelVersion, Priority = priority, Remaining = Remaining, Request = body, TraceParent = Sending is null ? null : Spans.Text(Sending.Context) };
+    }
+
+    /// <summary>Its wait for company is over.</summary>
+    /// <param name="together">Requests in the pack.</param>
+    public void NoteSent(string model, int together)
+    {
+        if (Trace is null)
+            return;
+        var now = time.GetUtcNow();
+        Spans.Record($"coalesce {model}", ActivityKind.Internal, Trace, now - time.GetElapsedTime(_started), now);
+        Sending = Spans.Begin($"send infer.{model}", ActivityKind.Producer, Trace, now);
+        Sending?.SetTag("messaging.system", "rabbitmq").SetTag("messaging.destination.name", $"infer.{model}").SetTag("messaging.batch.message_count", together);
     }
 
     public bool TryEnd(InferOutcome outcome) => _outcome.TrySetResult(outcome);

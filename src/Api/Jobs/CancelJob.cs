@@ -3,6 +3,7 @@ using Millrace.Api.Access;
 using Millrace.Api.Errors;
 using Millrace.Api.Http;
 using Millrace.Hosting.Broker;
+using Millrace.Hosting.Telemetry;
 using Millrace.Messages;
 using Millrace.Storage.Jobs;
 
@@ -11,7 +12,7 @@ namespace Millrace.Api.Jobs;
 /// <summary><c>POST /v1/jobs/{id}/cancel</c>: final at once; a run in progress is told to stop and its result is fenced off.</summary>
 internal static class CancelJob
 {
-    public static async Task HandleAsync(HttpContext context, IJobStore store, IEventBus events, TimeProvider time, string id)
+    public static async Task HandleAsync(HttpContext context, IJobStore store, IEventBus events, JobMetrics metrics, TimeProvider time, string id)
     {
         Queries.AllowOnly(context.Request);
         var outcome = await store.CancelAsync(context.Tenant(), JobIds.Parse(id), JobErrorCodes.CanceledByClient, context.RequestAborted) ?? throw JobIds.Unknown();
@@ -20,7 +21,10 @@ internal static class CancelJob
         if (outcome.WasRunning)
             await events.PublishAsync(new StopRuns { Ids = [outcome.Job.Id.Value] }, CancellationToken.None);
         if (outcome.Changed)
+        {
+            metrics.Ended(outcome.Job.Model, JobState.Canceled);
             await events.PublishAsync(new JobsFinished { Model = outcome.Job.Model, JobIds = [outcome.Job.Id.Value] }, CancellationToken.None);
+        }
         await JsonBody.WriteAsync(context, JobView.From(outcome.Job, time), ApiJson.Default.JobView);
     }
 }

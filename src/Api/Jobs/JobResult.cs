@@ -4,7 +4,9 @@ using Millrace.Api.Access;
 using Millrace.Api.Errors;
 using Millrace.Api.Http;
 using Millrace.Api.Inference;
+using Millrace.Api.Telemetry;
 using Millrace.Hosting.Inference;
+using Millrace.Hosting.Telemetry;
 using Millrace.Storage.Jobs;
 
 namespace Millrace.Api.Jobs;
@@ -17,6 +19,8 @@ internal static class JobResult
         Queries.AllowOnly(context.Request);
         var jobId = JobIds.Parse(id);
         var job = await store.ReadAsync(context.Tenant(), jobId, context.RequestAborted) ?? throw JobIds.Unknown();
+        context.Tag(job);
+        Spans.LinkTo(job.TraceParent);
         if (!job.State.IsFinal())
             throw new RefusedException(new Refusal(ErrorCode.JobNotFinished, $"The job is {JobView.Name(job.State)}; ask again, or wait with GET {JobUrls.Of(jobId).Self}?wait=60.") { RetryAfter = 1 });
         if (job.State != JobState.Succeeded)

@@ -8,8 +8,10 @@ using Millrace.Api.Http;
 using Millrace.Api.Inference;
 using Millrace.Api.Limits;
 using Millrace.Api.Models;
+using Millrace.Api.Telemetry;
 using Millrace.Hosting.Faults;
 using Millrace.Hosting.Inference;
+using Millrace.Hosting.Telemetry;
 using Millrace.Messages;
 using Millrace.Storage.Jobs;
 
@@ -18,7 +20,7 @@ namespace Millrace.Api.Jobs;
 /// <summary>Accepts jobs: validate, store durably, hand a ticket to the broker, answer 202; or wait a while for the end if the client prefers that.</summary>
 internal sealed class JobSubmission(
     ModelCatalog catalog, SubmitValidator validator, IJobStore store, TicketOutbox tickets, Dispatcher dispatcher, JobWaiters waiters, RateLimits rates, BacklogGate backlog,
-    LimitsOptions limits, FaultPoints faults, TimeProvider time)
+    LimitsOptions limits, JobMetrics metrics, FaultPoints faults, TimeProvider time)
 {
     private const int DefaultPriority = 5;
 
@@ -47,6 +49,7 @@ internal sealed class JobSubmission(
         if (errors.Count > 0)
             throw new RefusedException(new Refusal(ErrorCode.InvalidRequest, $"{errors[0].Pointer} {errors[0].Detail}.") { Errors = errors });
         var served = catalog.Ready(context.Tenant(), request.Model!, request.ModelVersion);
+        context.Tag(served);
         var (inference, settings) = InferenceReader.Read(body[reader.Inference], served, limits, strict: true);
         if (request.Priority == 0)
             request = request with { Priority = settings.Priority };
@@ -84,7 +87,11 @@ internal sealed class JobSubmission(
             return;
         }
         faults.Hit(Points.BeforeInsert, job.Model);
-        await AnswerAsync(context, await store.AddAsync(job, context.RequestAborted));
+        var span = Spans.Begin($"store {job.Model}", ActivityKind.Client, Spans.Current);
+        AddOutcome outcome;
+        try { outcome = await store.AddAsync(job, context.RequestAborted); }
+        finally { Spans.End(span); }
+        await AnswerAsync(context, outcome);
     }
 
     /// <summary>Null when one more job may be accepted; when not, what its key made before, since a repeat adds nothing.</summary>
@@ -104,6 +111,7 @@ internal sealed class JobSubmission(
         {
             case AddOutcome.Added(var added, var dispatched):
                 faults.Hit(Points.AfterCommit, added.Model);
+                metrics.Accepted(added.Model, added.ReplayOf is not null);
                 Dispatch(added, dispatched);
                 backlog.NoteAccepted(added.Tenant, added.Model);
                 await AnswerAsync(context, added);
@@ -125,13 +133,14 @@ internal sealed class JobSubmission(
     private void Dispatch(Job job, bool dispatched)
     {
         if (dispatched)
-            tickets.Post(new RunJob { JobId = job.Id.Value, Model = job.Model });
+            tickets.Post(new RunJob { JobId = job.Id.Value, Model = job.Model }, Spans.Current);
         else
             dispatcher.NoteBacklog();
     }
 
     private async Task AnswerAsync(HttpContext context, Job job)
     {
+        context.Tag(job);
         if (Preferences.Of(context.Request).Wait is { } seconds)
         {
             context.Response.Headers["Preference-Applied"] = $"wait={seconds}";

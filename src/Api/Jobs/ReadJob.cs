@@ -4,6 +4,8 @@ using Millrace.Api.Access;
 using Millrace.Api.Http;
 using Millrace.Api.Limits;
 using Millrace.Api.Queues;
+using Millrace.Api.Telemetry;
+using Millrace.Hosting.Telemetry;
 using Millrace.Storage.Jobs;
 
 namespace Millrace.Api.Jobs;
@@ -22,7 +24,9 @@ internal static class ReadJob
             await waiters.WaitAsync(context.Tenant(), job, TimeSpan.FromSeconds(seconds), context.RequestAborted);
         }
         var details = await store.ReadDetailsAsync(context.Tenant(), job, context.RequestAborted) ?? throw JobIds.Unknown();
-        var tag = Tag(details.Job);
+        context.Tag(details.Job);
+        Spans.LinkTo(details.Job.TraceParent);
+        var tag = ETag(details.Job);
         context.Response.Headers.ETag = tag;
         context.Response.Headers.CacheControl = "no-cache";
         if (wait is null && Matches(context.Request, tag)) // an elapsed wait is answered with the job, never with 304
@@ -34,7 +38,7 @@ internal static class ReadJob
     }
 
     /// <summary>Weak: queue_position and estimated_start change without it.</summary>
-    private static string Tag(Job job) => string.Create(CultureInfo.InvariantCulture, $"W/\"{job.Version}\"");
+    private static string ETag(Job job) => string.Create(CultureInfo.InvariantCulture, $"W/\"{job.Version}\"");
 
     private static bool Matches(HttpRequest request, string tag) =>
         request.Headers.GetCommaSeparatedValues("If-None-Match").Any(t => t == "*" || Strong(t.Trim()) == Strong(tag));

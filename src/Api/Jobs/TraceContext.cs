@@ -1,10 +1,11 @@
 using System.Diagnostics;
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Http;
+using Millrace.Hosting.Telemetry;
 
 namespace Millrace.Api.Jobs;
 
-/// <summary>The caller's trace, or a new one when it sent none that is valid; never a reason to refuse.</summary>
+/// <summary>The span of this call where it is recorded, else the caller's trace, or a new one when it sent none that is valid; never a reason to refuse.</summary>
 /// <remarks>Source: W3C Trace Context. A higher version is read by its first four fields.</remarks>
 internal static partial class TraceContext
 {
@@ -12,6 +13,8 @@ internal static partial class TraceContext
 
     public static (string Parent, string? State) Of(HttpRequest request)
     {
+        if (Activity.Current is { Recorded: true } span)
+            return (Spans.Text(span.Context), span.TraceStateString is { Length: > 0 and <= LongestState } passed ? passed : null);
         if (request.Headers.TraceParent is [{ } sent] && Form().Match(sent) is { Success: true } match && IsValid(match))
         {
             var state = request.Headers.TraceState.ToString();

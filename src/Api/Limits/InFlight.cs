@@ -41,6 +41,8 @@ internal sealed class InFlight(LimitsOptions options)
     {
         private bool _waits;
 
+        public bool Waits => _waits;
+
         /// <summary>From here on it only waits, which costs next to nothing.</summary>
         /// <exception cref="RefusedException">503: too many wait.</exception>
         public void Wait()

@@ -7,6 +7,7 @@ using Millrace.Api.Http;
 using Millrace.Api.Jobs;
 using Millrace.Api.Models;
 using Millrace.Hosting.Broker;
+using Millrace.Hosting.Telemetry;
 using Millrace.Messages;
 using Millrace.Storage.Audit;
 using Millrace.Storage.Jobs;
@@ -67,7 +68,7 @@ internal static class QueueOperations
 
     /// <summary>Cancels what was accepted before now and has not started; what runs goes on.</summary>
     public static async Task PurgeAsync(
-        HttpContext context, IJobStore jobs, IQueueStore queues, IEventBus events, ModelCatalog catalog, HttpOptions options, TimeProvider time, string model)
+        HttpContext context, IJobStore jobs, IQueueStore queues, IEventBus events, JobMetrics metrics, ModelCatalog catalog, HttpOptions options, TimeProvider time, string model)
     {
         Queries.AllowOnly(context.Request);
         await MustBeKnownAsync(context, jobs, catalog, model);
@@ -81,6 +82,7 @@ internal static class QueueOperations
         {
             audit = null;
             canceled += some.Count;
+            metrics.Ended(model, JobState.Canceled, some.Count);
             await events.PublishAsync(new JobsFinished { Model = model, JobIds = some.Select(id => id.Value).ToArray() }, CancellationToken.None);
         }
         await JsonBody.WriteAsync(context, new PurgeView(model, dryRun, dryRun ? matched : Math.Max(matched, canceled), canceled), ApiJson.Default.PurgeView);

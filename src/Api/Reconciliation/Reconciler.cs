@@ -3,6 +3,7 @@ using Millrace.Api.Dispatch;
 using Millrace.Hosting.Broker;
 using Millrace.Hosting.Faults;
 using Millrace.Hosting.Lifecycle;
+using Millrace.Hosting.Telemetry;
 using Millrace.Messages;
 using Millrace.Storage.Jobs;
 
@@ -10,7 +11,7 @@ namespace Millrace.Api.Reconciliation;
 
 /// <summary>Mends what a lost process or message left behind: leases, missing tickets, jobs past their time, old data. Safe in every replica at once.</summary>
 internal sealed class Reconciler(
-    IRepairStore repair, IDispatchStore dispatch, MissingTickets missing, IEventBus events, FaultPoints faults,
+    IRepairStore repair, IDispatchStore dispatch, MissingTickets missing, IEventBus events, JobMetrics metrics, FaultPoints faults,
     ReconcilerOptions options, TimeProvider time, ILogger<Reconciler> logger)
     : PassLoop(options.Interval, time, logger)
 {
@@ -36,7 +37,10 @@ internal sealed class Reconciler(
         {
             jobs = await repair.TakeBackAsync(SmallBatch, cancellation);
             foreach (var job in jobs)
+            {
+                metrics.LeaseLost(job.Model);
                 logger.LeaseExpired(job.Id, job.Worker, job.Attempt, job.State);
+            }
             if (jobs.Count > 0)
                 faults.Hit(Points.AfterTakeBack, jobs[0].Model);
             await TellAsync(jobs, cancellation);
@@ -66,6 +70,8 @@ internal sealed class Reconciler(
 
     private async Task TellAsync(IReadOnlyList<RepairedJob> jobs, CancellationToken cancellation)
     {
+        foreach (var ended in jobs.Where(j => j.State.IsFinal()))
+            metrics.Ended(ended.Model, ended.State);
         foreach (var model in jobs.Where(j => j.State.IsFinal()).GroupBy(j => j.Model))
             await events.PublishAsync(new JobsFinished { Model = model.Key, JobIds = model.Select(j => j.Id.Value).ToArray() }, cancellation);
     }

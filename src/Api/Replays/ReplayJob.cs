@@ -8,6 +8,7 @@ using Millrace.Api.Jobs;
 using Millrace.Api.Limits;
 using Millrace.Api.Models;
 using Millrace.Hosting.Lifecycle;
+using Millrace.Hosting.Telemetry;
 using Millrace.Storage.Jobs;
 using Millrace.Storage.Replays;
 
@@ -30,6 +31,7 @@ internal static class ReplayJob
             throw JobIds.Unknown();
         if (job is not null)
         {
+            Spans.LinkTo(job.TraceParent);
             await rates.CheckModelAsync(context, job.Model);
             var expiresIn = request.ExpiresIn is { } own ? TimeSpan.FromSeconds(own) : job.ExpiresAt - job.CreatedAt;
             if (await submission.AdmitAsync(context, job.Model, expiresIn, key) is { } known)

@@ -5,6 +5,10 @@ namespace Millrace.Hosting.Broker;
 /// <summary>The worker's end of both lanes.</summary>
 public interface IWorkQueue
 {
+    /// <summary>Both queues of the model are there when it returns, so that what scales workers by them finds them.</summary>
+    /// <exception cref="BrokerUnavailableException">The broker does not answer.</exception>
+    Task DeclareAsync(string model, CancellationToken cancellation);
+
     /// <summary>Attaches to <c>infer.{model}</c>. The handler's answer is the reply.</summary>
     /// <param name="instances">Runs that the worker makes at once; the broker decides how many packs to hold for them.</param>
     IWorkConsumer ConsumePacks(string model, int instances, Func<InferPack, Task<InferReply>> handler);

@@ -42,6 +42,8 @@ public sealed class MemoryBroker : IInferenceQueue, ITicketQueue, IEventBus, IWo
         return new Subscription(() => _handlers.AddOrUpdate(typeof(T), _ => null, (_, present) => Delegate.Remove(present, handler)));
     }
 
+    public Task DeclareAsync(string model, CancellationToken cancellation) => Task.CompletedTask;
+
     /// <summary>Enough that a free instance always finds company for the first in line, and that priorities hold among many.</summary>
     private const int PacksPerInstance = 1024;
 

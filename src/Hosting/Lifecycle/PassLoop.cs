@@ -14,6 +14,9 @@ public abstract class PassLoop(TimeSpan every, TimeProvider time, ILogger logger
     private readonly SemaphoreSlim _wake = new(0, 1);
     private Type? _failing;
 
+    /// <summary>After each pass: how long it took, and whether it came to its end.</summary>
+    public event Action<TimeSpan, bool>? Passed;
+
     /// <summary>One pass; tests call it by hand.</summary>
     public abstract Task RunOnceAsync(CancellationToken cancellation);
 
@@ -40,6 +43,7 @@ public abstract class PassLoop(TimeSpan every, TimeProvider time, ILogger logger
     {
         while (!stoppingToken.IsCancellationRequested)
         {
+            var began = time.GetTimestamp();
             try
             {
                 await RunOnceAsync(stoppingToken);
@@ -47,6 +51,7 @@ public abstract class PassLoop(TimeSpan every, TimeProvider time, ILogger logger
             }
             catch (Exception error) when (!stoppingToken.IsCancellationRequested) { Tell(error); } // the next pass finds what this one left
             catch (Exception) { return; } // the process leaves, and with it what the pass needed
+            Passed?.Invoke(time.GetElapsedTime(began), _failing is null);
             await WaitAsync(stoppingToken);
         }
     }

@@ -39,7 +39,8 @@ public sealed class Breaker
 
     /// <param name="isFailure">Failures of what is behind, not of a call's own content.</param>
     /// <param name="refusal">What a caller gets while the circuit is open.</param>
-    public Breaker(string name, Func<Exception, bool> isFailure, Func<Exception> refusal, BreakerOptions options, TimeProvider time, ILogger logger)
+    /// <param name="inner">What each call that may pass goes through.</param>
+    public Breaker(string name, Func<Exception, bool> isFailure, Func<Exception> refusal, BreakerOptions options, ResiliencePipeline inner, TimeProvider time, ILogger logger)
     {
         (Name, _refusal) = (name, refusal);
         _pipeline = new ResiliencePipelineBuilder { TimeProvider = time }.AddCircuitBreaker(new CircuitBreakerStrategyOptions
@@ -63,7 +64,7 @@ public sealed class Breaker
                 _told = false;
                 return ValueTask.CompletedTask;
             },
-        }).Build();
+        }).AddPipeline(inner).Build();
     }
 
     public string Name { get; }

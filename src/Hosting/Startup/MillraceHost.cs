@@ -3,8 +3,14 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Configuration.EnvironmentVariables;
+using Microsoft.Extensions.Configuration.KeyPerFile;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.FileProviders;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Millrace.Hosting.Telemetry;
 
 namespace Millrace.Hosting.Startup;
 
@@ -12,13 +18,34 @@ namespace Millrace.Hosting.Startup;
 public static class MillraceHost
 {
     /// <summary>A builder with our logging and what every process needs. It listens nowhere until it is told where.</summary>
-    public static WebApplicationBuilder CreateBuilder(string[] args)
+    /// <param name="process">See <see cref="ProcessName"/>.</param>
+    /// <remarks>Settings, the later one winning: appsettings.json, files of secrets, environment, arguments.</remarks>
+    public static WebApplicationBuilder CreateBuilder(string[] args, string process)
     {
         // Settings are read once. Watching their files means watching the working folder, and every write to the data in it cost a wake-up.
         var builder = WebApplication.CreateSlimBuilder(["--hostBuilder:reloadConfigOnChange=false", "--urls=", "--http_ports=", .. args]); // our own settings alone say where
-        builder.Logging.SetUpLogging();
+        builder.AddSecretFiles();
+        builder.SetUpLogs();
+        builder.SetUpTraces(process);
+        builder.Services.AddSingleton(new ProcessName(process));
         builder.Services.AddMillraceHosting();
         return builder;
+    }
+
+    /// <summary>A file named as an environment variable would be, as <c>/run/secrets/MILLRACE__STORE__URL</c>, holds the value: what is in the environment shows in too many places.</summary>
+    private static void AddSecretFiles(this WebApplicationBuilder builder)
+    {
+        var folder = Environment.GetEnvironmentVariable("MILLRACE_SECRETS") is { Length: > 0 } own ? own : "/run/secrets";
+        if (!Directory.Exists(folder))
+            return;
+        var files = new KeyPerFileConfigurationSource
+        {
+            FileProvider = new PhysicalFileProvider(Path.GetFullPath(folder)),
+            IgnoreCondition = name => !name.StartsWith("MILLRACE__", StringComparison.OrdinalIgnoreCase),
+        };
+        var sources = ((IConfigurationBuilder)builder.Configuration).Sources;
+        var environment = sources.TakeWhile(s => s is not EnvironmentVariablesConfigurationSource { Prefix: null or "" }).Count();
+        sources.Insert(environment, files);
     }
 
     /// <param name="connection">Looks at every connection.</param>
@@ -26,11 +53,19 @@ public static class MillraceHost
         builder.WebHost.ConfigureKestrel((_, kestrel) => kestrel.Listen(ListenAddress.Parse(address(kestrel.ApplicationServices.GetRequiredService<TOptions>())), listen => connection?.Invoke(listen)));
 
     /// <summary>Runs until it is told to stop. 0 after an orderly end, 1 when it could not start or go on: then one line on standard error says why.</summary>
+    /// <param name="greet">For people, where there may be some: what to say, with the address for clients. Where log lines are JSON, one of them says it.</param>
     public static Task<int> RunAsync(Func<WebApplication> build, Action<WebApplication, string> greet) => ExplainAsync(async () =>
     {
         await using var app = build();
         await app.StartAsync();
-        greet(app, app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()?.Addresses.FirstOrDefault() ?? "");
+        string[] addresses = [.. app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()?.Addresses ?? []]; // in the order in which they were asked for
+        if (LogsOptions.IsJson(app.Services.GetRequiredService<LogsOptions>().Format))
+            app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Millrace").Listening(addresses[0], addresses[^1]);
+        else
+        {
+            greet(app, addresses[0]);
+            Console.WriteLine($"Metrics and health: {addresses[^1]}/metrics, {addresses[^1]}/health/ready");
+        }
         await app.WaitForShutdownAsync();
         return app.Services.GetRequiredService<FatalError>().Reason;
     });

@@ -33,8 +33,10 @@ public readonly record struct Fence(long Value);
 
 /// <param name="Input">The encoded inference request.</param>
 /// <param name="Alone">An earlier attempt took its worker down, so this one shares no batch.</param>
+/// <param name="Waited">Since this attempt could have begun.</param>
+/// <param name="TraceParent">W3C trace context of the submission.</param>
 public sealed record ClaimedJob(
-    JobId Id, Fence Fence, int Attempt, string ModelVersion, int Priority, TimeSpan Timeout, bool Alone, ReadOnlyMemory<byte> Input);
+    JobId Id, Fence Fence, int Attempt, string ModelVersion, int Priority, TimeSpan Timeout, bool Alone, ReadOnlyMemory<byte> Input, TimeSpan Waited, string? TraceParent, string? TraceState);
 
 /// <summary>How an attempt ended.</summary>
 public abstract record AttemptEnd(JobId Id, Fence Fence)

@@ -42,7 +42,8 @@ public enum DeleteOutcome
 
 /// <param name="Queued">Jobs that wait, those for a later time included.</param>
 /// <param name="Oldest">When the oldest of the queued was accepted.</param>
-public sealed record QueueDepth(string Model, string Tenant, long Queued, long Running, DateTimeOffset? Oldest);
+/// <param name="WaitsFor">How long the one has waited that could start first; null when none could start now.</param>
+public sealed record QueueDepth(string Model, string Tenant, long Queued, long Running, DateTimeOffset? Oldest, TimeSpan? WaitsFor);
 
 /// <summary>Which jobs a list shows; what is null does not filter.</summary>
 public sealed record JobFilter

@@ -19,13 +19,13 @@ public sealed class PostgresClaimStore(PostgresDatabase database) : IClaimStore
                 claimed AS (UPDATE jobs SET state = 1, attempt = attempt + 1, fence = fence + 1, version = version + 1,
                         started_at = store_now(), lease_until = store_now() + $3, worker = $4
                     FROM locked WHERE jobs.id = locked.id
-                    RETURNING jobs.id, fence, attempt, model_version, priority, timeout, alone, created_at)
-            SELECT c.id, c.fence, c.attempt, c.model_version, c.priority, c.timeout, c.alone, i.body
+                    RETURNING jobs.id, fence, attempt, model_version, priority, timeout, alone, created_at, store_now() - available_at AS waited, traceparent, tracestate)
+            SELECT c.id, c.fence, c.attempt, c.model_version, c.priority, c.timeout, c.alone, i.body, c.waited, c.traceparent, c.tracestate
             FROM claimed c JOIN job_inputs i ON i.job_id = c.id ORDER BY c.priority, c.created_at, c.id
             """;
         return database.WriteAsync<IReadOnlyList<ClaimedJob>>(async session => await session.QueryAsync(sql,
             row => new ClaimedJob(new JobId(row.GetGuid(0)), new Fence(row.GetInt64(1)), row.GetInt16(2), row.GetString(3), row.GetInt16(4),
-                row.GetTimeSpan(5), row.GetBoolean(6), row.GetFieldValue<byte[]>(7)),
+                row.GetTimeSpan(5), row.GetBoolean(6), row.GetFieldValue<byte[]>(7), row.GetTimeSpan(8), Columns.Text(row, 9), Columns.Text(row, 10)),
             Columns.Array(NpgsqlDbType.Uuid, tickets.ToArray()), model, Columns.Typed(NpgsqlDbType.Interval, lease), worker), cancellation);
     }
 

@@ -102,16 +102,16 @@ public sealed class PostgresJobStore(PostgresDatabase database, StoreOptions opt
     public Task<IReadOnlyList<QueueDepth>> ReadQueuesAsync(string? model, CancellationToken cancellation)
     {
         const string sql = """
-            SELECT model, tenant, sum(queued)::bigint, sum(running)::bigint, min(oldest) FROM (
-                SELECT model, tenant, count(*) AS queued, 0 AS running, min(created_at) AS oldest FROM jobs
+            SELECT model, tenant, sum(queued)::bigint, sum(running)::bigint, min(oldest), store_now() - min(due) FILTER (WHERE due <= store_now()) FROM (
+                SELECT model, tenant, count(*) AS queued, 0 AS running, min(created_at) AS oldest, min(available_at) AS due FROM jobs
                     WHERE state = 0 AND dispatched_at IS NOT NULL AND ($1 IS NULL OR model = $1) GROUP BY model, tenant
-                UNION ALL SELECT model, tenant, count(*), 0, min(created_at) FROM jobs
+                UNION ALL SELECT model, tenant, count(*), 0, min(created_at), min(available_at) FROM jobs
                     WHERE state = 0 AND dispatched_at IS NULL AND ($1 IS NULL OR model = $1) GROUP BY model, tenant
-                UNION ALL SELECT model, tenant, 0, count(*), NULL FROM jobs WHERE state = 1 AND ($1 IS NULL OR model = $1) GROUP BY model, tenant) AS counts
+                UNION ALL SELECT model, tenant, 0, count(*), NULL, NULL FROM jobs WHERE state = 1 AND ($1 IS NULL OR model = $1) GROUP BY model, tenant) AS counts
             GROUP BY model, tenant ORDER BY model, tenant
             """;
         return database.ReadAsync<IReadOnlyList<QueueDepth>>(async session => await session.QueryAsync(sql,
-            row => new QueueDepth(row.GetString(0), row.GetString(1), row.GetInt64(2), row.GetInt64(3), Columns.TimeOrNull(row, 4)), Columns.Typed(NpgsqlDbType.Text, model)), cancellation);
+            row => new QueueDepth(row.GetString(0), row.GetString(1), row.GetInt64(2), row.GetInt64(3), Columns.TimeOrNull(row, 4), row.IsDBNull(5) ? null : row.GetTimeSpan(5)), Columns.Typed(NpgsqlDbType.Text, model)), cancellation);
     }
 
     public ValueTask DisposeAsync() => _adder.DisposeAsync();

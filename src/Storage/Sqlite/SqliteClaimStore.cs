@@ -59,7 +59,7 @@ public sealed class SqliteClaimStore(SqliteDatabase database, TimeProvider time)
                 SELECT id FROM jobs WHERE model = $model AND tenant = $tenant AND state = 0 AND dispatched_at IS NOT NULL
                     AND available_at <= $now AND expires_at > $now
                 ORDER BY priority, created_at, id LIMIT $count)
-            RETURNING id, fence, attempt, model_version, priority, timeout, alone
+            RETURNING id, fence, attempt, model_version, priority, timeout, alone, $now - available_at, traceparent, tracestate
             """;
         var first = claimed.Count;
         using (var rows = session.Query(sql, ("$now", Now()), ("$lease", Columns.Micros(lease)), ("$worker", worker),
@@ -68,7 +68,7 @@ public sealed class SqliteClaimStore(SqliteDatabase database, TimeProvider time)
             while (rows.Read())
             {
                 claimed.Add(new ClaimedJob(Columns.Id(rows, 0), new Fence(rows.GetInt64(1)), rows.GetInt32(2), rows.GetString(3),
-                    rows.GetInt32(4), TimeSpan.FromMicroseconds(rows.GetInt64(5)), rows.GetBoolean(6), default));
+                    rows.GetInt32(4), TimeSpan.FromMicroseconds(rows.GetInt64(5)), rows.GetBoolean(6), default, TimeSpan.FromMicroseconds(rows.GetInt64(7)), Columns.Text(rows, 8), Columns.Text(rows, 9)));
             }
         }
         for (var at = first; at < claimed.Count; at++)

@@ -71,20 +71,20 @@ public sealed class SqliteJobStore(SqliteDatabase database, SqliteInsert insert,
     public Task<IReadOnlyList<QueueDepth>> ReadQueuesAsync(string? model, CancellationToken cancellation)
     {
         const string sql = """
-            SELECT model, tenant, SUM(queued), SUM(running), MIN(oldest) FROM (
-                SELECT model, tenant, COUNT(*) AS queued, 0 AS running, MIN(created_at) AS oldest FROM jobs
+            SELECT model, tenant, SUM(queued), SUM(running), MIN(oldest), $now - MIN(due) FILTER (WHERE due <= $now) FROM (
+                SELECT model, tenant, COUNT(*) AS queued, 0 AS running, MIN(created_at) AS oldest, MIN(available_at) AS due FROM jobs
                     WHERE state = 0 AND dispatched_at IS NOT NULL AND ($model IS NULL OR model = $model) GROUP BY model, tenant
-                UNION ALL SELECT model, tenant, COUNT(*), 0, MIN(created_at) FROM jobs
+                UNION ALL SELECT model, tenant, COUNT(*), 0, MIN(created_at), MIN(available_at) FROM jobs
                     WHERE state = 0 AND dispatched_at IS NULL AND ($model IS NULL OR model = $model) GROUP BY model, tenant
-                UNION ALL SELECT model, tenant, 0, COUNT(*), NULL FROM jobs WHERE state = 1 AND ($model IS NULL OR model = $model) GROUP BY model, tenant)
+                UNION ALL SELECT model, tenant, 0, COUNT(*), NULL, NULL FROM jobs WHERE state = 1 AND ($model IS NULL OR model = $model) GROUP BY model, tenant)
             GROUP BY model, tenant ORDER BY model, tenant
             """;
         return Task.FromResult(database.Read(session =>
         {
             var queues = new List<QueueDepth>();
-            using var rows = session.Query(sql, ("$model", model));
+            using var rows = session.Query(sql, ("$model", model), ("$now", Columns.Micros(time.GetUtcNow())));
             while (rows.Read())
-                queues.Add(new QueueDepth(rows.GetString(0), rows.GetString(1), rows.GetInt64(2), rows.GetInt64(3), Columns.TimeOrNull(rows, 4)));
+                queues.Add(new QueueDepth(rows.GetString(0), rows.GetString(1), rows.GetInt64(2), rows.GetInt64(3), Columns.TimeOrNull(rows, 4), rows.IsDBNull(5) ? null : TimeSpan.FromMicroseconds(rows.GetInt64(5))));
             return (IReadOnlyList<QueueDepth>)queues;
         }));
     }

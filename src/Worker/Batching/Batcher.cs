@@ -1,10 +1,12 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.ML.OnnxRuntime;
+using Millrace.Hosting.Chaos;
 using Millrace.Hosting.Faults;
 using Millrace.Hosting.Inference;
 using Millrace.Storage.Jobs;
 using Millrace.Worker.Execution;
 using Millrace.Worker.Models;
+using Polly;
 
 namespace Millrace.Worker.Batching;
 
@@ -21,16 +23,21 @@ internal sealed class Batcher : IDisposable
     private readonly object _gate = new();
     private readonly WaitingItems _waiting;
     private readonly RunLedger _ledger;
+    private readonly RunMetrics _metrics;
     private readonly FaultPoints _faults;
+    private readonly ResiliencePipeline _calls;
+    private readonly ResiliencePipeline<Tensor[][]> _outcomes;
     private readonly TimeProvider _time;
     private readonly ILogger<Batcher> _logger;
     private readonly List<Thread> _threads = [];
     private double _secondsPerItem = ClaimAheadSeconds;
     private bool _stopped;
 
-    public Batcher(LoadedModel model, RunLedger ledger, FaultPoints faults, TimeProvider time, ILogger<Batcher> logger)
+    public Batcher(LoadedModel model, RunLedger ledger, RunMetrics metrics, FaultPoints faults, ChaosSwitch chaos, TimeProvider time, ILogger<Batcher> logger)
     {
-        (Model, _ledger, _faults, _time, _logger) = (model, ledger, faults, time, logger);
+        (Model, _ledger, _metrics, _faults, _time, _logger) = (model, ledger, metrics, faults, time, logger);
+        _calls = chaos.Calls(ChaosTargets.Model, static () => new InjectedFaultException("The run was made to fail (chaos)."));
+        _outcomes = chaos.Outcomes(ChaosTargets.Model, static () => Outcome.FromException<Tensor[][]>(new InvalidDataException("The output was made unreadable (chaos).")));
         _waiting = new WaitingItems(model);
         for (var instance = 0; instance < model.Instances; instance++)
         {
@@ -57,6 +64,8 @@ internal sealed class Batcher : IDisposable
 
     public void Add(WorkItem item)
     {
+        if (item.Trace is not null)
+            item.ArrivedAt = _time.GetUtcNow();
         lock (_gate)
         {
             if (!_stopped)
@@ -148,11 +157,13 @@ internal sealed class Batcher : IDisposable
     {
         _ledger.Write("start", this, items);
         using var run = new ActiveRun(items, _time);
+        using var spans = RunSpans.Begin(Model, items, _time);
         var started = _time.GetTimestamp();
         try
         {
             _faults.Hit(Points.InRun, Model.Name);
-            var outputs = ModelRun.Run(Model, items.Select(i => i.Request).ToArray(), run.Options);
+            _calls.Execute(static () => { });
+            var outputs = _outcomes.Execute(() => ModelRun.Run(Model, items.Select(i => i.Request).ToArray(), run.Options));
             _ledger.Write("end", this, items); // before any outcome leaves: a result that is written earlier is not this run's
             _faults.Hit(Points.AfterRun, Model.Name);
             Observe(_time.GetElapsedTime(started), items.Count);
@@ -164,6 +175,8 @@ internal sealed class Batcher : IDisposable
             or OutOfMemoryException or OverflowException)
         {
             _ledger.Write("end", this, items);
+            _metrics.Failed(Model.Name, Model.Version);
+            spans?.Fail(error);
             return error;
         }
     }
@@ -180,6 +193,7 @@ internal sealed class Batcher : IDisposable
 
     private void Observe(TimeSpan run, int items)
     {
+        _metrics.Ran(Model.Name, Model.Version, items, run);
         lock (_statistics)
             _secondsPerItem = (0.8 * _secondsPerItem) + (0.2 * Math.Max(run.TotalSeconds / items, 1e-7));
     }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Millrace.Hosting.Inference;
 using Millrace.Worker.Execution;
 
@@ -38,6 +39,12 @@ internal sealed class WorkItem
     public Task<RunOutcome> Outcome => _outcome.Task;
 
     public bool HasEnded => _outcome.Task.IsCompleted;
+
+    /// <summary>Where its spans belong, if its trace is recorded.</summary>
+    public ActivityContext? Trace { get; init; }
+
+    /// <summary>When it came to the batcher.</summary>
+    public DateTimeOffset ArrivedAt { get; set; }
 
     /// <summary>The run that it is part of at present.</summary>
     public ActiveRun? Run

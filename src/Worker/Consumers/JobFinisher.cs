@@ -2,6 +2,7 @@ using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Millrace.Hosting.Broker;
 using Millrace.Hosting.Faults;
+using Millrace.Hosting.Telemetry;
 using Millrace.Messages;
 using Millrace.Storage;
 using Millrace.Storage.Jobs;
@@ -18,15 +19,16 @@ internal sealed class JobFinisher : IAsyncDisposable
     private readonly Channel<Entry> _waiting = Channel.CreateUnbounded<Entry>(new UnboundedChannelOptions { SingleReader = true });
     private readonly IClaimStore _store;
     private readonly IEventBus _events;
+    private readonly JobMetrics _metrics;
     private readonly FaultPoints _faults;
     private readonly TimeProvider _time;
     private readonly ILogger<JobFinisher> _logger;
     private readonly CancellationTokenSource _giveUp = new();
     private readonly Task _loop;
 
-    public JobFinisher(IClaimStore store, IEventBus events, FaultPoints faults, TimeProvider time, ILogger<JobFinisher> logger)
+    public JobFinisher(IClaimStore store, IEventBus events, JobMetrics metrics, FaultPoints faults, TimeProvider time, ILogger<JobFinisher> logger)
     {
-        (_store, _events, _faults, _time, _logger) = (store, events, faults, time, logger);
+        (_store, _events, _metrics, _faults, _time, _logger) = (store, events, metrics, faults, time, logger);
         _loop = Task.Run(RunAsync);
     }
 
@@ -66,6 +68,8 @@ internal sealed class JobFinisher : IAsyncDisposable
     {
         var outcomes = await WriteAsync(group.Select(e => e.End).ToArray());
         _faults.Hit(Points.AfterFinish, group[0].Model);
+        for (var at = 0; at < group.Count; at++)
+            _metrics.AttemptEnded(group[at].Model, group[at].End, outcomes[at]);
         var ended = group.Where((entry, at) => outcomes[at] == FinishOutcome.Ended);
         foreach (var model in ended.GroupBy(e => e.Model))
             await _events.PublishAsync(new JobsFinished { Model = model.Key, JobIds = model.Select(e => e.End.Id.Value).ToArray(), ByRun = true }, CancellationToken.None);

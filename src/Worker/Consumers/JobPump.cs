@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging;
 using Millrace.Hosting.Faults;
 using Millrace.Hosting.Inference;
 using Millrace.Hosting.Lifecycle;
+using Millrace.Hosting.Telemetry;
 using Millrace.Messages;
 using Millrace.Storage;
 using Millrace.Storage.Jobs;
@@ -16,7 +17,7 @@ namespace Millrace.Worker.Consumers;
 /// <summary>The jobs of one model: collects the tickets that arrive while the last claim is in flight, and claims for as many as there are free slots.</summary>
 internal sealed class JobPump(
     string model, ModelHost models, IClaimStore store, JobFinisher finisher, LeaseKeeper leases, RunsInWork runs, Draining draining, WorkerIdentity worker,
-    WorkerOptions options, FaultPoints faults, TimeProvider time, ILogger<JobPump> logger)
+    WorkerOptions options, JobMetrics metrics, FaultPoints faults, TimeProvider time, ILogger<JobPump> logger)
 {
     private static readonly TimeSpan RetryStoreAfter = TimeSpan.FromSeconds(1);
 
@@ -51,10 +52,11 @@ internal sealed class JobPump(
             {
                 var ids = tickets.Select(t => t.JobId).ToArray();
                 faults.Hit(Points.OnDelivery, model);
+                var claiming = time.GetUtcNow();
                 var jobs = await store.ClaimAsync(model, ids, worker.Id, options.Lease, CancellationToken.None);
                 faults.Hit(Points.AfterClaim, model);
                 _waits = false;
-                Start(jobs, tickets);
+                Start(jobs, tickets, claiming);
             }
             catch (StoreUnavailableException error)
             {
@@ -95,34 +97,40 @@ internal sealed class JobPump(
         }
     }
 
-    private void Start(IReadOnlyList<ClaimedJob> jobs, List<Ticket> tickets)
+    private void Start(IReadOnlyList<ClaimedJob> jobs, List<Ticket> tickets, DateTimeOffset claiming)
     {
         for (var at = 0; at < jobs.Count; at++)
-            _ = RunAsync(jobs[at], tickets[at]);
+        {
+            metrics.Claimed(model, jobs[at].Waited);
+            _ = RunAsync(jobs[at], tickets[at], AttemptSpans.Begin(model, jobs[at], claiming, time));
+        }
         foreach (var ticket in tickets.Skip(jobs.Count)) // finished, canceled, or claimed by another: nothing to do
             ticket.Done.TrySetResult();
     }
 
-    private async Task RunAsync(ClaimedJob job, Ticket ticket)
+    private async Task RunAsync(ClaimedJob job, Ticket ticket, AttemptSpans? spans)
     {
         // 1. run  2. commit the end  3. acknowledge: the order is the guarantee
         using var work = draining.Begin();
         RunOutcome outcome;
         try
         {
-            using var item = Register(job);
+            using var item = Register(job, spans?.Context);
             outcome = await item.Item.Outcome;
         }
         catch (InvalidDataException) // the stored input is of a format that this worker does not know
         {
             outcome = new RunOutcome.Failed(new RunFailure(JobErrorCodes.ModelError, "The stored input can't be read.", false, InferFailure.ModelError));
         }
-        if (End(job, outcome) is { } end)
+        spans?.NoteRan();
+        var end = End(job, outcome);
+        if (end is not null)
             await finisher.FinishAsync(model, end);
+        spans?.End(end);
         ticket.Done.TrySetResult();
     }
 
-    private Registration Register(ClaimedJob job)
+    private Registration Register(ClaimedJob job, ActivityContext? trace)
     {
         var item = new WorkItem
         {
@@ -134,6 +142,7 @@ internal sealed class JobPump(
             Alone = job.Alone,
             Attempt = job.Attempt,
             Fence = job.Fence.Value,
+            Trace = trace,
         };
         var registration = new Registration(item, runs.Add(item), leases.Add(job.Id, job.Fence, item));
         if (models.Find(model, job.ModelVersion) is { } batcher)

@@ -1,5 +1,7 @@
+using System.Diagnostics;
 using Millrace.Hosting.Inference;
 using Millrace.Hosting.Lifecycle;
+using Millrace.Hosting.Telemetry;
 using Millrace.Messages;
 using Millrace.Worker.Batching;
 using Millrace.Worker.Execution;
@@ -16,16 +18,27 @@ internal sealed class PackConsumer(ModelHost models, RunsInWork runs, Draining d
     public async Task<InferReply> HandleAsync(InferPack pack)
     {
         using var work = draining.Begin();
-        return new() { Outcomes = await Task.WhenAll(pack.Items.Select(item => TryRunAsync(pack.Model, item))) };
+        return new() { Outcomes = await Task.WhenAll(pack.Items.Select(item => item.TraceParent is null ? TryRunAsync(pack.Model, item, null) : RunTracedAsync(pack, item))) };
     }
 
-    private async Task<InferOutcome> TryRunAsync(string model, InferItem item)
+    private async Task<InferOutcome> RunTracedAsync(InferPack pack, InferItem item)
     {
-        try { return await RunAsync(model, item); }
+        var parent = Spans.Parse(item.TraceParent);
+        if (pack.SentAt is { } sent)
+            Spans.Record($"queue infer.{pack.Model}", ActivityKind.Internal, parent, sent, time.GetUtcNow());
+        var span = Spans.Begin($"process infer.{pack.Model}", ActivityKind.Consumer, parent);
+        var outcome = await TryRunAsync(pack.Model, item, span?.Context);
+        Spans.End(span, outcome.Failure == InferFailure.None ? null : outcome.Detail ?? outcome.Failure.ToString());
+        return outcome;
+    }
+
+    private async Task<InferOutcome> TryRunAsync(string model, InferItem item, ActivityContext? trace)
+    {
+        try { return await RunAsync(model, item, trace); }
         catch (InvalidDataException) { return Failed(item, InferFailure.ModelError, "The request is of a format that the worker does not know."); }
     }
 
-    private async Task<InferOutcome> RunAsync(string model, InferItem item)
+    private async Task<InferOutcome> RunAsync(string model, InferItem item, ActivityContext? trace)
     {
         if (item.Remaining <= TimeSpan.Zero)
             return Failed(item, InferFailure.DeadlineExceeded, "The deadline passed before the request reached a worker.");
@@ -37,6 +50,7 @@ internal sealed class PackConsumer(ModelHost models, RunsInWork runs, Draining d
             Lane = Lane.Sync,
             Priority = item.Priority == 0 ? DefaultPriority : item.Priority,
             Request = InferenceRequest.Decode(item.Request),
+            Trace = trace,
             Deadline = time.GetTimestamp() + (long)(item.Remaining.TotalSeconds * time.TimestampFrequency),
         };
         using var registered = runs.Add(work);

@@ -1,4 +1,3 @@
-using System.Diagnostics.Metrics;
 using Millrace.Api.Tests.Inference;
 using Millrace.Api.Tests.Jobs;
 using Millrace.Tests.Support;
@@ -12,7 +11,6 @@ public sealed class OverloadTests
     public async Task Given_as_many_requests_in_work_as_there_may_be_When_another_comes_Then_503_at_once_and_it_is_counted()
     {
         await using var server = await MillraceServer.StartAsync(Repository.TestModels, "Millrace:Limits:MaxRequests=2");
-        using var counted = new Counted("millrace.requests.refused", "overloaded");
         var working = new[] { await server.OccupyAsync("sleep", 60_000), server.Client.InferAsync("sleep", Bodies.Sleep(1)) };
         await Waiting.UntilAsync(async () =>
         {
@@ -27,7 +25,7 @@ public sealed class OverloadTests
         (await server.Client.PostAsync("/v1/jobs", Bodies.Job("ident_fp32", JobCalls.Fast))).MustBe(503, "overloaded");
         (await server.Client.FetchAsync("/v2/health/ready")).MustBe(200);
         Assert.Equal(2, (int)(await server.Client.FetchAsync("/v1/admission")).MustBe(200).Json["requests"]!["in_use"]!); // who operates it sees why
-        Assert.True(counted.Total >= 3);
+        Assert.True((await Scrape.OfAsync(server.Management)).Sum("millrace_requests_refused_total", ("code", "overloaded")) >= 3);
         server.Client.CancelPendingRequests();
         Answer? answer = null;
         await Waiting.UntilAsync(async () => (answer = await server.Client.FetchAsync("/v1/admission")) is { Status: 200 } && (int)answer.Json["requests"]!["in_use"]! == 0, "the callers have left");
@@ -95,33 +93,4 @@ public sealed class OverloadTests
     }
 
     private static async Task<int> WaitsAsync(MillraceServer server) => (int)(await server.Client.FetchAsync("/v1/admission")).MustBe(200).Json["waits"]!["in_use"]!;
-
-    /// <summary>What the meter of this process counted under a code.</summary>
-    private sealed class Counted : IDisposable
-    {
-        private readonly MeterListener _listener = new();
-        private long _total;
-
-        public Counted(string instrument, string code)
-        {
-            _listener.InstrumentPublished = (found, listener) =>
-            {
-                if (found.Meter.Name == "Millrace" && found.Name == instrument)
-                    listener.EnableMeasurementEvents(found);
-            };
-            _listener.SetMeasurementEventCallback<long>((_, value, tags, _) =>
-            {
-                foreach (var tag in tags)
-                {
-                    if (tag is { Key: "code" } && Equals(tag.Value, code))
-                        Interlocked.Add(ref _total, value);
-                }
-            });
-            _listener.Start();
-        }
-
-        public long Total => Interlocked.Read(ref _total);
-
-        public void Dispose() => _listener.Dispose();
-    }
 }

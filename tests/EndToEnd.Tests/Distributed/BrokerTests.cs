@@ -117,7 +117,7 @@ public sealed class BrokerTests(PostgresFixture postgres, RabbitFixture rabbit) 
         await using var channel = await connection.CreateChannelAsync(cancellationToken: TestContext.Current.CancellationToken);
         await channel.QueueDeleteAsync(_cluster.Prefix + "jobs.ident_fp32", cancellationToken: TestContext.Current.CancellationToken);
         await channel.QueueDeleteAsync(_cluster.Prefix + "infer.ident_fp32", cancellationToken: TestContext.Current.CancellationToken);
-        await Waiting.UntilAsync(async () => (await _cluster.Processes[1].Client.FetchAsync("/v2/health/ready")).Status == 200, "the worker is ready again");
+        await Waiting.UntilAsync(async () => (await _cluster.Processes[1].Management.FetchAsync("/health/ready")).Status == 200, "the worker is ready again");
 
         var job = (await Client.PostAsync("/v1/jobs", Bodies.Job("ident_fp32", Bodies.In("FP32", 8)))).MustBe(202).Header("Location");
         Assert.Equal("succeeded", (string?)(await Client.FetchAsync($"{job}?wait=60")).MustBe(200).Json["state"]);
@@ -203,7 +203,7 @@ public sealed class BrokerTests(PostgresFixture postgres, RabbitFixture rabbit) 
     private async Task StartWorkerAsync(params string[] more)
     {
         var worker = await _cluster.StartWorkerAsync(more);
-        await Waiting.UntilAsync(async () => (await worker.Client.FetchAsync("/v2/health/ready")).Status == 200, "the worker is ready", 60);
+        await Waiting.UntilAsync(async () => (await worker.Management.FetchAsync("/health/ready")).Status == 200, "the worker is ready", 60);
         await Waiting.UntilAsync(async () => (await Client.PostAsync("/v2/repository/index", "")).Json.AsArray().Count > 0, "the API knows its models", 60);
     }
 

@@ -36,9 +36,9 @@ public sealed class ServerLossTests : IAsyncLifetime
         var api = await _cluster.StartApiAsync();
         var worker = await _cluster.StartWorkerAsync();
         (await api.Client.FetchAsync("/v2/health/live")).MustBe(200);
-        (await worker.Client.FetchAsync("/v2/health/live")).MustBe(200);
+        (await worker.Management.FetchAsync("/health/live")).MustBe(200);
         (await api.Client.FetchAsync("/v2/health/ready")).MustBe(503, "unavailable");
-        Assert.Equal(503, (await worker.Client.FetchAsync("/v2/health/ready")).Status);
+        Assert.Equal(503, (await worker.Management.FetchAsync("/health/ready")).Status);
         await Waiting.UntilAsync(() => api.Output.Contains("Waiting for the database", StringComparison.Ordinal) && worker.Output.Contains("Waiting for the broker", StringComparison.Ordinal), "they say what they wait for");
 
         await _store.StartAsync();
@@ -113,7 +113,7 @@ public sealed class ServerLossTests : IAsyncLifetime
         await _broker.KillAsync();
         await _broker.StartAsync();
         var job = (await api.Client.PostAsync("/v1/jobs", Bodies.Job("ident_fp32", Bodies.In("FP32", 8)))).MustBe(202).Header("Location");
-        await Waiting.UntilAsync(async () => (await worker.Client.FetchAsync("/v2/health/ready")).Status == 200, "every consumer is attached", 180);
+        await Waiting.UntilAsync(async () => (await worker.Management.FetchAsync("/health/ready")).Status == 200, "every consumer is attached", 180);
         await Waiting.UntilAsync(async () => (string?)(await api.Client.FetchAsync($"{job}?wait=30")).MustBe(200).Json["state"] == "succeeded", "the job has run", 90);
     }
 

@@ -93,6 +93,7 @@ internal sealed class RabbitEvents : IEventBus, IAsyncDisposable
     }
 }
 
+[JsonSerializable(typeof(ChaosOrder))]
 [JsonSerializable(typeof(JobsFinished))]
 [JsonSerializable(typeof(ModelsChanged))]
 [JsonSerializable(typeof(StopRuns))]

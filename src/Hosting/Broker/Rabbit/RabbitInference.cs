@@ -70,6 +70,7 @@ internal sealed class RabbitInference : IInferenceQueue, IAsyncDisposable
             ReplyTo = replyTo,
             Expiration = Math.Max(1, (long)longest.TotalMilliseconds).ToString(CultureInfo.InvariantCulture),
         };
+        TraceHeaders.Write(pack, properties);
         await _publisher.PublishAsync("", _topology.Infer(pack.Model), properties, body, mandatory: true, cancellation);
     }
 

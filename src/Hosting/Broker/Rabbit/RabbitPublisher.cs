@@ -1,12 +1,14 @@
 using System.Collections.Concurrent;
 using Millrace.Hosting.Resilience;
+using Polly;
 using RabbitMQ.Client;
 
 namespace Millrace.Hosting.Broker.Rabbit;
 
 /// <summary>A channel to publish on, made again when it is lost. With confirms, a publish returns when the broker has the message.</summary>
+/// <param name="losses">Lets messages be confirmed and lost, in drills.</param>
 /// <param name="returned">Without confirms: hears of a mandatory message that fits no queue.</param>
-internal sealed class RabbitPublisher(RabbitLink link, Breaker breaker, BrokerOptions options, bool confirms, Action<IReadOnlyBasicProperties>? returned = null) : IAsyncDisposable
+internal sealed class RabbitPublisher(RabbitLink link, Breaker breaker, ResiliencePipeline<bool> losses, BrokerOptions options, bool confirms, Action<IReadOnlyBasicProperties>? returned = null) : IAsyncDisposable
 {
     private readonly SemaphoreSlim _gate = new(1, 1);
     private volatile ConcurrentDictionary<string, bool> _declared = new();
@@ -32,11 +34,11 @@ internal sealed class RabbitPublisher(RabbitLink link, Breaker breaker, BrokerOp
 
     /// <param name="mandatory">A message that fits no queue is a failure.</param>
     /// <exception cref="BrokerUnavailableException">It was refused, returned, or not confirmed in time; the broker may have it nevertheless.</exception>
-    public Task PublishAsync(string exchange, string key, BasicProperties properties, ReadOnlyMemory<byte> body, bool mandatory, CancellationToken cancellation) => breaker.RunAsync(async () =>
+    public Task PublishAsync(string exchange, string key, BasicProperties properties, ReadOnlyMemory<byte> body, bool mandatory, CancellationToken cancellation) => breaker.RunAsync(() => losses.ExecuteAsync(async _ =>
     {
         await PublishNowAsync(exchange, key, properties, body, mandatory, cancellation);
         return true;
-    });
+    }, CancellationToken.None).AsTask());
 
     public Task<T> WithChannelAsync<T>(Func<IChannel, CancellationToken, Task<T>> use, CancellationToken cancellation) => breaker.RunAsync(() => WithChannelNowAsync(use, cancellation));
 

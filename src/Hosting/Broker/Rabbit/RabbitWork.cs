@@ -14,6 +14,13 @@ internal sealed class RabbitWork(RabbitConnections connections, Topology topolog
     private readonly RabbitPublisher _replies = connections.Publisher(confirms: false);
     private readonly RabbitPublisher _aside = connections.Publisher(confirms: true);
 
+    public async Task DeclareAsync(string model, CancellationToken cancellation)
+    {
+        await _aside.DeclareOnceAsync(topology.Dead, topology.DeclareDeadAsync, cancellation);
+        await _aside.DeclareOnceAsync(topology.Jobs(model), (channel, token) => topology.DeclareJobsAsync(channel, model, token), cancellation);
+        await _aside.DeclareOnceAsync(topology.Infer(model), (channel, token) => topology.DeclareInferAsync(channel, model, token), cancellation);
+    }
+
     public IWorkConsumer ConsumePacks(string model, int instances, Func<InferPack, Task<InferReply>> handler) => connections.Consume(new Consumption
     {
         Name = topology.Infer(model),
@@ -46,7 +53,7 @@ internal sealed class RabbitWork(RabbitConnections connections, Topology topolog
     private async Task AnswerAsync(Delivery delivery, Func<InferPack, Task<InferReply>> handler)
     {
         InferPack pack;
-        try { pack = PackCodec.ReadPack(delivery.Body); }
+        try { pack = TraceHeaders.Read(PackCodec.ReadPack(delivery.Body), delivery.Properties); }
         catch (InvalidDataException error)
         {
             await SetAsideAsync(delivery, error.Message);
