@@ -1,5 +1,6 @@
 # Millrace. `make` lists the targets; CI calls only these.
 URL ?= http://127.0.0.1:8080
+MANAGEMENT ?= http://127.0.0.1:9080
 DATA ?= ./data
 MODELS ?= ./models
 API ?= 1
@@ -11,16 +12,16 @@ export DOTNET_NOLOGO := 1
 BUILD = dotnet build --configuration Release --nologo --verbosity quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down logs keys admission docs survive soak chaos bugs build test format sdk deps bench clean
+.PHONY: help run up down logs keys admission docs survive soak chaos bugs build test format sdk deps bench chart observe clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
 
-run: sdk ## Build and serve: make run [URL=http://127.0.0.1:8080] [DATA=./data] [MODELS=./models]
+run: sdk ## Build and serve: make run [URL=http://127.0.0.1:8080] [MANAGEMENT=http://127.0.0.1:9080] [DATA=./data] [MODELS=./models]
 	@echo "Restoring packages and building (the first time takes a minute or two) ..."
 	@$(BUILD) src/Standalone
 	@echo "Starting ..."
-	@MILLRACE__HTTP__URL=$(URL) MILLRACE__STORE__PATH=$(DATA) MILLRACE__MODELS__PATH=$(MODELS) exec artifacts/bin/Standalone/release/Millrace.Standalone
+	@MILLRACE__HTTP__URL=$(URL) MILLRACE__MANAGEMENT__URL=$(MANAGEMENT) MILLRACE__STORE__PATH=$(DATA) MILLRACE__MODELS__PATH=$(MODELS) exec artifacts/bin/Standalone/release/Millrace.Standalone
 
 up: deps ## Build and serve as processes: make up [API=1] [WORKERS=1] [MODELS=./models]
 	@echo "Restoring packages and building (the first time takes a minute or two) ..."
@@ -49,8 +50,14 @@ test: deps ## Run every test
 format: sdk ## Format the code
 	@dotnet format Millrace.slnx
 
-deps: sdk ## Install RabbitMQ and PostgreSQL where they are missing
+deps: sdk ## Install what the servers and the tests need, where it is missing
 	@deploy/local/deps.sh
+
+chart: deps ## Check the Helm chart without a cluster
+	@tests/kube/check.sh
+
+observe: deps ## Check rules, alerts, routes and dashboard
+	@deploy/observability/check.sh
 
 docs: sdk ## Write the generated pages of docs/ anew
 	@$(BUILD) tests/Architecture.Tests

@@ -1,14 +1,19 @@
 #!/usr/bin/env bash
-# Installs what the distributed form and the tests need besides the .NET SDK: RabbitMQ and PostgreSQL, from Debian's packages. Nothing is started.
+# Installs what the distributed form and the tests need besides the .NET SDK, from Debian's packages: RabbitMQ and PostgreSQL; Prometheus' and
+# Alertmanager's programs; Node.js with npm, which checks the chart. Nothing is started.
 set -euo pipefail
-need=()
-ls /usr/lib/rabbitmq/lib/*/sbin/rabbitmq-server > /dev/null 2>&1 || need+=(rabbitmq-server)
-ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || need+=(postgresql)
+servers=() tools=()
+ls /usr/lib/rabbitmq/lib/*/sbin/rabbitmq-server > /dev/null 2>&1 || servers+=(rabbitmq-server)
+ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || servers+=(postgresql)
+for program in promtool:prometheus amtool:prometheus-alertmanager node:nodejs npm:npm unzip:unzip; do
+    command -v "${program%%:*}" > /dev/null || tools+=("${program#*:}")
+done
+if [ -n "${MILLRACE_TEST_POSTGRES:-}" ] && [ -n "${MILLRACE_TEST_RABBITMQ:-}" ]; then servers=(); fi # the tests' servers are named
+need=("${servers[@]}" "${tools[@]}")
 [ "${#need[@]}" -gt 0 ] || exit 0
-if [ -n "${MILLRACE_TEST_POSTGRES:-}" ] && [ -n "${MILLRACE_TEST_RABBITMQ:-}" ]; then exit 0; fi # the tests' servers are named
 if ! command -v apt-get > /dev/null; then
-    docker info > /dev/null 2>&1 && exit 0 # the tests start containers
-    echo "Please install ${need[*]} (the names are Debian's), start Docker, or set MILLRACE_TEST_POSTGRES and MILLRACE_TEST_RABBITMQ" >&2
+    if [ "${#tools[@]}" -eq 0 ] && docker info > /dev/null 2>&1; then exit 0; fi # the tests start containers
+    echo "Please install ${need[*]} (the names are Debian's). Instead of the servers: start Docker, or set MILLRACE_TEST_POSTGRES and MILLRACE_TEST_RABBITMQ" >&2
     exit 1
 fi
 sudo=()

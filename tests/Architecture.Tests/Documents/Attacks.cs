@@ -8,7 +8,6 @@ internal static class Attacks
 {
     private const string NoWebhooks = "there are no webhooks yet";
     private const string NoConsole = "there is no console yet";
-    private const string NoImages = "there are no images and no chart yet";
 
     public static IReadOnlyList<AttackRow> All { get; } =
     [
@@ -49,7 +48,7 @@ internal static class Attacks
         new(34, "Signatures of webhooks", "as the vectors", NoWebhooks),
         new(35, "Line ends, escape sequences and U+2028 in names, headers and ids", "one line in the log, nothing of them raw", "logs as JSON, event streams"),
         new(36, "Canary secrets through every door", "in no log, no answer, no list of settings", "metrics and traces, which leave the process by no way yet"),
-        new(37, "Thousands of model names, routes and methods", "labels come from closed lists", "an exporter's series: there is none yet"),
+        new(37, "Thousands of model names, routes and methods", "labels come from closed lists"),
         new(38, "Metrics, details of health, the interface's description from outside", "a key is asked for, or there is no such route; health gives states alone"),
         new(39, "A password in an address", "it is in no log and in no message", "a configuration file that others may read"),
         new(40, "Model names with ../, /, \\, NUL, of 300 letters, in another case", "404; they are looked up, and no path is built from them"),
@@ -66,11 +65,11 @@ internal static class Attacks
         new(51, "Forms of other origins", "refused", NoConsole),
         new(52, "Sessions after a key's end", "ended", NoConsole),
         new(53, "CORS of other origins; a key in the query", "no CORS header, and 403; refused"),
-        new(54, "The container's rights", "least", NoImages),
-        new(55, "Network policies", "deny", NoImages),
+        new(54, "The container's rights", "not root, read-only root, no capabilities, seccomp, bounded tmp, memory limit, no service-account token: in every pod of the chart", "a container that runs on a cluster"),
+        new(55, "Network policies", "everything is refused that is not named", "packets on a cluster"),
         new(56, "Ports and passwords of servers", "loopback", "`make up` binds servers to loopback; there are no samples for elsewhere"),
         new(57, "The build", "locked; fault points refused in Production", "an audit of packages and a list of what is in it"),
-        new(58, "Secrets changed while it runs", "works", "settings are read once, at start"),
+        new(58, "Secrets changed while it runs", "a rolling restart takes the new ones and loses nothing; a secret may be a file", "without a restart: settings are read once, at start"),
         new(59, "Calls home", "none", "not watched on a network of its own"),
     ];
 }
