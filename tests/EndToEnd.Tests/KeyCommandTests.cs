@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Millrace.Tests.Support;
 
 namespace Millrace.EndToEnd.Tests;
@@ -53,17 +52,6 @@ public sealed class KeyCommandTests : IDisposable
 
     private string[] Settings => [$"Millrace:Store:Path={_folder.Path}/data", $"Millrace:Models:Path={Repository.TestModels}", "Logging:LogLevel:Default=Warning"];
 
-    /// <summary>What it wrote to standard output, or where it should fail, to both.</summary>
-    private async Task<string> RunAsync(int exitCode, params string[] command)
-    {
-        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (var argument in (string[])[Path.Combine(Repository.Root, "artifacts", "bin", "Standalone", "release", "Millrace.Standalone.dll"), "keys", .. command, $"--Millrace:Store:Path={_folder.Path}/data"])
-            start.ArgumentList.Add(argument);
-        using var process = Process.Start(start)!;
-        var errors = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
-        var output = await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
-        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
-        Assert.True(process.ExitCode == exitCode, $"{process.ExitCode}: {output}{await errors}");
-        return (exitCode == 0 ? output : output + await errors).Trim();
-    }
+    private Task<string> RunAsync(int exitCode, params string[] command) =>
+        MillraceProcess.CommandAsync(MillraceProcess.Standalone, exitCode, ["keys", .. command, $"--Millrace:Store:Path={_folder.Path}/data"]);
 }

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using System.Text.Json.Nodes;
 using Xunit;
 
 namespace Millrace.Tests.Support;
@@ -78,6 +79,22 @@ public sealed partial class MillraceProcess : IAsyncDisposable
         return (await process.ExitAsync(), process.Errors);
     }
 
+    /// <summary>Runs a command of a program to its end. What it wrote to standard output, or where it should fail, to both.</summary>
+    public static async Task<string> CommandAsync(string program, int exitCode, string[] arguments, params (string Name, string Value)[] environment)
+    {
+        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = Repository.Root };
+        foreach (var argument in (string[])[Path.Combine(Repository.Root, "artifacts", "bin", program, "release", $"Millrace.{program}.dll"), .. arguments])
+            start.ArgumentList.Add(argument);
+        foreach (var (name, value) in environment)
+            start.Environment[name] = value;
+        using var process = Process.Start(start)!;
+        var errors = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
+        var output = await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        Assert.True(process.ExitCode == exitCode, $"{process.ExitCode}: {output}{await errors}");
+        return (exitCode == 0 ? output : output + await errors).Trim();
+    }
+
     /// <summary>Sends a signal to this process and no other.</summary>
     public void Signal(int signal) => Assert.Equal(0, SendSignal(_process.Id, signal));
 
@@ -107,6 +124,11 @@ public sealed partial class MillraceProcess : IAsyncDisposable
         if (line is null)
             return;
         lines.Enqueue(line);
+        if (line.StartsWith('{') && JsonNode.Parse(line) is { } json && (string?)json["management_url"] is { } inner)
+        {
+            _url.TrySetResult((string)json["url"]!);
+            _management.TrySetResult(inner);
+        }
         const string url = "Millrace listens on ", management = "Metrics and health: ";
         if (line.StartsWith(url, StringComparison.Ordinal))
             _url.TrySetResult(line[url.Length..]);

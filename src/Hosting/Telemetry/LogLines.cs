@@ -15,7 +15,8 @@ internal sealed class JsonLines : ITextFormatter
     private const int LongestValue = 256;
     private const int LongestMessage = 2048;
 
-    private static readonly HashSet<string> Own = ["SourceContext", "EventId", "{OriginalFormat}"];
+    /// <summary>Written otherwise, or the web server's own words for what we call otherwise.</summary>
+    private static readonly HashSet<string> LeftOut = ["SourceContext", "EventId", "{OriginalFormat}", "TraceId", "SpanId", "ParentId", "ConnectionId", "RequestPath"];
 
     public void Format(LogEvent logEvent, TextWriter output)
     {
@@ -35,7 +36,7 @@ internal sealed class JsonLines : ITextFormatter
                 json.WriteString("span_id", span.ToHexString());
             foreach (var (name, value) in logEvent.Properties)
             {
-                if (!Own.Contains(name))
+                if (!LeftOut.Contains(name))
                     Write(json, LogText.SnakeCase(name), value);
             }
             if (logEvent.Exception is { } error)

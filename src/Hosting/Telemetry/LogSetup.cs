@@ -37,6 +37,7 @@ internal static class LogSetup
         {
             if (Accessor.HttpContext?.Features.Get<RequestTags>() is not { } tags)
                 return;
+            logEvent.AddOrUpdateProperty(new LogEventProperty("RequestId", new ScalarValue(Accessor.HttpContext.TraceIdentifier))); // as the client sees it
             foreach (var (name, value) in tags.Fields())
                 logEvent.AddPropertyIfAbsent(new LogEventProperty(name, new ScalarValue(value)));
         }
