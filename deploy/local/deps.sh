@@ -5,7 +5,7 @@ set -euo pipefail
 servers=() tools=()
 ls /usr/lib/rabbitmq/lib/*/sbin/rabbitmq-server > /dev/null 2>&1 || servers+=(rabbitmq-server)
 ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || servers+=(postgresql)
-for program in promtool:prometheus amtool:prometheus-alertmanager node:nodejs npm:npm unzip:unzip; do
+for program in promtool:prometheus amtool:prometheus-alertmanager node:nodejs npm:npm unzip:unzip ip:iproute2; do
     command -v "${program%%:*}" > /dev/null || tools+=("${program#*:}")
 done
 if [ -n "${MILLRACE_TEST_POSTGRES:-}" ] && [ -n "${MILLRACE_TEST_RABBITMQ:-}" ]; then servers=(); fi # the tests' servers are named

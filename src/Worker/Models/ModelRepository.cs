@@ -14,6 +14,7 @@ internal sealed partial class ModelRepository(ModelsOptions options, ILogger<Mod
     /// <exception cref="StartupException">There is no folder, no model in it, or none that loads.</exception>
     public (IReadOnlyList<LoadedModel> Loaded, IReadOnlyList<AnnouncedModel> Broken) LoadAll()
     {
+        OrtSilence.Keep();
         var root = Path.GetFullPath(options.Path);
         if (!Directory.Exists(root))
             throw new StartupException($"Millrace:Models:Path: there is no folder {root}");

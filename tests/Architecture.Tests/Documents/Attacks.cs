@@ -70,6 +70,6 @@ internal static class Attacks
         new(56, "Ports and passwords of servers", "loopback", "`make up` binds servers to loopback; there are no samples for elsewhere"),
         new(57, "The build", "locked; fault points refused in Production", "an audit of packages and a list of what is in it"),
         new(58, "Secrets changed while it runs", "a rolling restart takes the new ones and loses nothing; a secret may be a file", "without a restart: settings are read once, at start"),
-        new(59, "Calls home", "none", "not watched on a network of its own"),
+        new(59, "Calls home", "not one packet, in a network that leads nowhere", "where no network can be made, and API and worker as processes of their own"),
     ];
 }
