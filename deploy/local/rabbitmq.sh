@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs RabbitMQ in the foreground on loopback, from the installed package, with all its files in DIR; DIR/pid names the process of the broker itself.
 #   rabbitmq.sh DIR PORT [LINE OF CONFIGURATION...]
-# User and password guest, which RabbitMQ takes from loopback only. Ports PORT+1 and PORT+2 are Erlang's.
+# User and password guest, which RabbitMQ takes from loopback only. Ports PORT+1 and PORT+2 are Erlang's. With BROKER_METRICS_PORT or BROKER_MANAGEMENT_PORT
+# it also serves its counters, or its management interface, on that port of 127.0.0.1.
 set -euo pipefail
 dir=$1 port=$2
 shift 2
@@ -10,10 +11,14 @@ server=$(ls -d /usr/lib/rabbitmq/lib/*/sbin/rabbitmq-server 2>/dev/null | sort -
 [ -n "$server" ] || { echo "RabbitMQ is not installed: make deps" >&2; exit 1; }
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
-plugins= metrics=
+plugins= metrics= management=
 if [ -n "${BROKER_METRICS_PORT:-}" ]; then # the broker's own counters, for Prometheus
     plugins=rabbitmq_prometheus metrics="prometheus.tcp.ip = 127.0.0.1
 prometheus.tcp.port = $BROKER_METRICS_PORT"
+fi
+if [ -n "${BROKER_MANAGEMENT_PORT:-}" ]; then # queues and their lengths over HTTP, for what scales by them
+    plugins=${plugins:+$plugins,}rabbitmq_management management="management.tcp.ip = 127.0.0.1
+management.tcp.port = $BROKER_MANAGEMENT_PORT"
 fi
 echo "[$plugins]." > "$dir/plugins"
 cat > "$dir/rabbitmq.conf" <<CONF
@@ -27,6 +32,7 @@ raft.wal_max_size_bytes = 16777216
 log.file.level = warning
 log.console = false
 $metrics
+$management
 $(printf '%s\n' "$@")
 CONF
 rm -f "$dir/pid"
