@@ -50,8 +50,8 @@ internal sealed class Controller(ScaledObject target, BrokerFigures broker, Work
     private async Task PollAsync()
     {
         var readings = await ReadAsync();
-        var from = pool.Count;
-        Apply("poll", from, _keda.Decide(clock.Elapsed, from, readings), null, readings);
+        var (now, from) = (clock.Elapsed, pool.Count);
+        Apply(new Decision(now, "poll", from, _keda.Decide(now, from, readings), null, readings));
     }
 
     private async Task SyncAsync()
@@ -59,16 +59,16 @@ internal sealed class Controller(ScaledObject target, BrokerFigures broker, Work
         if (pool.Count == 0)
             return; // the HPA is off, and asks nobody
         var readings = await ReadAsync();
-        var from = pool.Count;
-        var to = _hpa.Decide(clock.Elapsed, from, _keda.Metrics(from, readings));
-        Apply("sync", from, to, _hpa.Proposal, readings);
+        var (now, from) = (clock.Elapsed, pool.Count);
+        var to = _hpa.Decide(now, from, _keda.Metrics(from, readings));
+        Apply(new Decision(now, "sync", from, to, _hpa.Proposal, readings));
     }
 
-    private void Apply(string loop, int from, int to, int? proposal, IReadOnlyList<double?> readings)
+    private void Apply(Decision decision)
     {
-        _decisions.Add(new Decision(clock.Elapsed, loop, from, to, proposal, readings));
-        if (to != from)
-            pool.ScaleTo(to);
+        _decisions.Add(decision);
+        if (decision.To != decision.From)
+            pool.ScaleTo(decision.To);
     }
 
     private Task<double?[]> ReadAsync() => Task.WhenAll(target.Triggers.Select(broker.ReadAsync));

@@ -9,6 +9,9 @@ namespace Millrace.Rehearsal.Run;
 internal sealed record Plan(
     double Factor, TimeSpan Floor, int Milliseconds, TimeSpan Idle, TimeSpan Ramp, double JobsPerSecond, int Burst, TimeSpan After, double CallsPerSecond)
 {
+    /// <summary>In under a minute, on a broker that counts every second: its figures are then 2 s old.</summary>
+    public static Plan Short { get; } = new(50, TimeSpan.FromSeconds(2), 60, TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(4), 10, 80, TimeSpan.FromSeconds(2), 3);
+
     public static Plan Full { get; } = new(10, TimeSpan.FromSeconds(5), 100, TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(30), 15, 300, TimeSpan.FromSeconds(20), 4);
 }
 

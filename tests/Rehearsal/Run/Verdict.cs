@@ -50,7 +50,7 @@ internal static class Verdict
         yield return Must(wide == 0, $"{wide} of them took more than the policy allows in its period");
         var slept = run.Decisions.Where(d => d.To == 0 && d.From > 0).ToArray();
         yield return Must(slept.Length == 1 && slept[0].Loop == "poll" && run.LastActive is { } last && slept[0].At - last > target.CooldownPeriod,
-            $"to 0 by a poll, {(slept.Length == 0 || run.LastActive is null ? double.NaN : (slept[^1].At - run.LastActive.Value).TotalSeconds):0.0} s after the last active one (cooldown {target.CooldownPeriod.TotalSeconds:0} s)");
+            $"{slept.Length} time to 0, by a poll, {(slept.Length == 0 || run.LastActive is null ? double.NaN : (slept[^1].At - run.LastActive.Value).TotalSeconds):0.0} s after the last active one (cooldown {target.CooldownPeriod.TotalSeconds:0} s)");
         yield return Must(run.Counts.Kills == 0, $"{run.Counts.Kills} workers needed SIGKILL after {run.Grace.TotalSeconds:0} s; the slowest of {run.Drains.Count} left in {run.Drains.DefaultIfEmpty().Max().TotalSeconds:0.0} s");
         yield return Must(run.Counts.Deaths == 0, $"{run.Counts.Deaths} workers of {run.Started} ended by themselves or badly");
     }
