@@ -5,14 +5,11 @@ using Millrace.Rehearsal.Run;
 
 namespace Millrace.Rehearsal.Load;
 
-/// <param name="NotOk">Answers other than 200, by status; and what got no answer.</param>
-internal sealed record HeyResult(double PerSecond, double P50, double P95, double P99, IReadOnlyList<string> NotOk, double Failed, TimeSpan Cpu);
-
 /// <summary>hey (of Debian): so many clients, each of which sends its next request when it has its answer.</summary>
 internal static partial class Hey
 {
     /// <param name="perSecond">Of each client, at most; 0: as fast as answers come.</param>
-    public static async Task<HeyResult> RunAsync(string url, string body, int clients, double perSecond, TimeSpan time)
+    public static async Task<LoadResult> RunAsync(string url, string body, int clients, double perSecond, TimeSpan time)
     {
         var start = new ProcessStartInfo("hey") { RedirectStandardOutput = true };
         foreach (var argument in (string[])["-c", Text(clients), "-z", $"{Text((int)time.TotalSeconds)}s", "-m", "POST", "-T", "application/json", "-D", body, "-disable-compression", "-t", "60", .. perSecond > 0 ? ["-q", Text(perSecond)] : (string[])[], url])
@@ -29,14 +26,14 @@ internal static partial class Hey
         return Read(await output, cpu);
     }
 
-    private static HeyResult Read(string text, TimeSpan cpu)
+    private static LoadResult Read(string text, TimeSpan cpu)
     {
         double Value(Regex pattern) => pattern.Match(text) is { Success: true } match ? double.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture) : double.NaN;
         var statuses = Status().Matches(text).Select(m => (Code: m.Groups[1].Value, Count: double.Parse(m.Groups[2].Value, CultureInfo.InvariantCulture))).ToArray();
         var errors = Error().Matches(text).Sum(m => double.Parse(m.Groups[1].Value, CultureInfo.InvariantCulture));
         var bad = statuses.Where(s => s.Code != "200").ToArray();
         string[] notOk = [.. bad.Select(s => string.Create(CultureInfo.InvariantCulture, $"{s.Count:N0} x {s.Code}")), .. errors > 0 ? [string.Create(CultureInfo.InvariantCulture, $"{errors:N0} without an answer")] : (string[])[]];
-        return new HeyResult(Value(Rate()), 1000 * Value(Median()), 1000 * Value(Ninetyfifth()), 1000 * Value(Ninetyninth()), notOk, (bad.Sum(b => b.Count) + errors) / Math.Max(1, statuses.Sum(s => s.Count) + errors), cpu);
+        return new LoadResult(Value(Rate()), 1000 * Value(Median()), 1000 * Value(Ninetyfifth()), 1000 * Value(Ninetyninth()), notOk, cpu);
     }
 
     private static string Text(double number) => number.ToString(CultureInfo.InvariantCulture);

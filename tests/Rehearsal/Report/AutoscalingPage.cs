@@ -36,7 +36,7 @@ internal static class AutoscalingPage
         Line($"| Most jobs in the store | {run.Samples.Max(s => s.Jobs)} |");
         Line($"| Most replicas | {run.Decisions.Max(d => d.To)} |");
         Line($"| From the burst to the most replicas | {(run.Decisions.First(d => d.To == run.Decisions.Max(m => m.To)).At - Phase(run, "burst")).TotalSeconds:0.0} s |");
-        Line($"| From the burst to the last job's end | {(Phase(run, "all done") - Phase(run, "burst")).TotalSeconds:0} s |");
+        Line($"| From the burst to an empty store | {(run.Samples.First(s => s.At > Phase(run, "burst") + TimeSpan.FromSeconds(5) && s.Jobs <= 2).At - Phase(run, "burst")).TotalSeconds:0} s |");
         Line($"| From the load's end to zero workers | {(run.ZeroAt - Phase(run, "stop")).TotalSeconds:0} s |");
         Line($"| Synchronous requests, P50 and P95 (the first one apart) | {Percentile(run, 0.5):0} ms and {Percentile(run, 0.95):0} ms |");
         Line($"| A job's wait for its start, P50 and P95 | {Wait(run, 0.5):0.0} s and {Wait(run, 0.95):0.0} s |");

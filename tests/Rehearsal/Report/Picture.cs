@@ -7,22 +7,27 @@ namespace Millrace.Rehearsal.Report;
 /// <summary>docs/autoscaling.svg: what waited, who worked and how long it took, over one axis of time. Its colours are legible on white and on black.</summary>
 internal static class Picture
 {
-    private const double Left = 64, Right = 20, Width = 960, Top = 46, Lane = 150, Gap = 44;
+    private const double Left = 64, Right = 20, Width = 960, Top = 58, Lane = 150, Gap = 42;
 
     public static string Draw(Outcome run)
     {
         var end = run.Samples[^1].At.TotalSeconds;
-        var step = end > 150 ? 30 : end > 60 ? 20 : 10;
-        var axis = new Axis(Math.Ceiling(end / step) * step, step);
-        var drawing = new Drawing(Width, Top + (3 * (Lane + Gap)) + 16);
-        foreach (var phase in run.Phases)
-            drawing.Line("phase", axis.X(phase.At.TotalSeconds), Top - 8, axis.X(phase.At.TotalSeconds), Top + (3 * Lane) + (2 * Gap));
-        var rightmost = double.NegativeInfinity;
-        foreach (var phase in run.Phases)
+        var axis = new Axis(Math.Ceiling(end / 10) * 10, end > 150 ? 30 : end > 60 ? 20 : 10);
+        var drawing = new Drawing(Width, Top + (3 * Lane) + (2 * Gap) + 48);
+        var phases = run.Phases.Where(p => p.Name != "all done").ToArray();
+        for (var lane = 0; lane < 3; lane++)
         {
-            var x = Math.Max(axis.X(phase.At.TotalSeconds), rightmost);
-            rightmost = x + (phase.Name.Length * 6.2) + 10;
-            drawing.Text("note", x + 3, Top - 14, phase.Name);
+            foreach (var phase in phases)
+                drawing.Line("phase", axis.X(phase.At.TotalSeconds), Top + (lane * (Lane + Gap)) - 2, axis.X(phase.At.TotalSeconds), Top + (lane * (Lane + Gap)) + Lane);
+        }
+        var rightmost = double.NegativeInfinity;
+        foreach (var phase in phases)
+        {
+            drawing.Line("phase", axis.X(phase.At.TotalSeconds), 22, axis.X(phase.At.TotalSeconds), 30);
+            var length = phase.Name.Length * 6.2;
+            var x = Math.Min(Math.Max(axis.X(phase.At.TotalSeconds), rightmost), Width - length - 4);
+            rightmost = x + length + 10;
+            drawing.Text("note", x, 16, phase.Name);
         }
         Waiting(drawing, axis, run);
         Workers(drawing, axis, run);
@@ -46,7 +51,7 @@ internal static class Picture
 
     private static void Workers(Drawing drawing, Axis axis, Outcome run)
     {
-        var lane = new LaneOf(drawing, axis, 1, 0, run.Hurried.MaxReplicas + 1, 1, value => value);
+        var lane = new LaneOf(drawing, axis, 1, 0, run.Hurried.MaxReplicas + 0.5, 1, value => value);
         lane.Frame("Worker replicas");
         lane.Legend(("b", "asked for"), ("e", "ready"), ("note", string.Create(CultureInfo.InvariantCulture, $"dashed: the most, {run.Hurried.MaxReplicas}")));
         lane.Level("most", run.Hurried.MaxReplicas);
@@ -94,15 +99,15 @@ internal static class Picture
 
         public void Legend(params (string Class, string Text)[] entries)
         {
-            var x = Left + 8.0;
+            var x = Left;
             foreach (var (style, text) in entries)
             {
                 if (style != "note")
                 {
-                    drawing.Line(style, x, _top + 2 + Lane + 14, x + 18, _top + 2 + Lane + 14);
+                    drawing.Line(style, x, _top - 16, x + 18, _top - 16);
                     x += 24;
                 }
-                drawing.Text("note", x, _top + 2 + Lane + 18, text);
+                drawing.Text("note", x, _top - 12, text);
                 x += (text.Length * 6.0) + 26;
             }
         }

@@ -21,8 +21,6 @@ internal sealed class Controller(ScaledObject target, BrokerFigures broker, Work
 
     public IReadOnlyList<Decision> Decisions => _decisions;
 
-    public TimeSpan? LastActive => _keda.LastActive;
-
     public async Task RunAsync(CancellationToken stop)
     {
         var (poll, sync) = (clock.Elapsed, clock.Elapsed + (target.SyncPeriod / 2));

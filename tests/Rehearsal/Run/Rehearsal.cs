@@ -7,7 +7,7 @@ namespace Millrace.Rehearsal.Run;
 /// <param name="Queued">From acceptance to start, and when the job started.</param>
 /// <param name="ServiceTimes">Of single runs, from the workers' own ledgers.</param>
 internal sealed record Outcome(
-    Plan Plan, ScaledObject Rendered, ScaledObject Hurried, IReadOnlyList<Phase> Phases, TimeSpan ZeroAt, IReadOnlyList<Sample> Samples, IReadOnlyList<Decision> Decisions, TimeSpan? LastActive,
+    Plan Plan, ScaledObject Rendered, ScaledObject Hurried, IReadOnlyList<Phase> Phases, TimeSpan ZeroAt, IReadOnlyList<Sample> Samples, IReadOnlyList<Decision> Decisions,
     IReadOnlyList<SyncCall> Calls, IReadOnlyList<(TimeSpan At, TimeSpan Waited)> Queued, IReadOnlyList<TimeSpan> ServiceTimes, int Started, IReadOnlyCollection<TimeSpan> Drains, TimeSpan Grace, Counts Counts);
 
 /// <summary>What was told to clients, what the database has, and what is left in the broker.</summary>
@@ -45,6 +45,11 @@ internal static class Rehearsal
             Enter("burst");
             await crowd.BurstAsync(plan.Burst);
             await crowd.SubmitAsync(_ => plan.JobsPerSecond, plan.After);
+            if (plan.Few > TimeSpan.Zero)
+            {
+                Enter("few jobs");
+                await crowd.SubmitAsync(_ => 5, plan.Few);
+            }
             await enough.CancelAsync();
             await calls;
         }
@@ -60,7 +65,7 @@ internal static class Rehearsal
         await looking;
         await timeline.WriteAsync();
         var ledgers = controller.Pool.Ledgers.SelectMany(RunLine.Read).ToArray();
-        return new Outcome(plan, rendered, controller.Target, phases, phases[^1].At, timeline.Samples, controller.Decisions, controller.LastActive, crowd.Calls, await WaitsAsync(stage, model), Services(ledgers),
+        return new Outcome(plan, rendered, controller.Target, phases, phases[^1].At, timeline.Samples, controller.Decisions, crowd.Calls, await WaitsAsync(stage, model), Services(ledgers),
             controller.Pool.Started, controller.Pool.Drains, grace, await CountAsync(stage, controller, crowd, ledgers));
     }
 

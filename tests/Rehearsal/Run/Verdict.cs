@@ -44,16 +44,19 @@ internal static class Verdict
         var syncs = run.Decisions.Where(d => d.Loop == "sync").ToArray();
         var downs = syncs.Where(d => d.To < d.From).ToArray();
         var early = downs.Where(d => syncs.Any(s => s.At <= d.At && s.At > d.At - target.ScaleDown.Window && s.Proposal > d.To)).ToArray();
-        yield return Must(early.Length == 0, $"{downs.Length} steps down to 1 or more, {early.Length} of them while the window of {target.ScaleDown.Window.TotalSeconds:0} s held a higher proposal");
+        yield return Must(early.Length == 0, $"steps down to 1 or more: {downs.Length}, by {string.Join(", ", downs.Select(d => $"{d.From} to {d.To}"))}; while the window of {target.ScaleDown.Window.TotalSeconds:0} s held a higher proposal: {early.Length}");
         var policy = target.ScaleDown.Policies[0];
         var wide = policy.Unit == PolicyUnit.Pods && target.ScaleDown.Policies.Count == 1 ? downs.Count(d => downs.Where(e => e.At <= d.At && e.At > d.At - policy.Period).Sum(e => e.From - e.To) > policy.Value) : 0;
-        yield return Must(wide == 0, $"{wide} of them took more than the policy allows in its period");
-        var slept = run.Decisions.Where(d => d.To == 0 && d.From > 0).ToArray();
-        yield return Must(slept.Length == 1 && slept[0].Loop == "poll" && run.LastActive is { } last && slept[0].At - last > target.CooldownPeriod,
-            $"{slept.Length} time to 0, by a poll, {(slept.Length == 0 || run.LastActive is null ? double.NaN : (slept[^1].At - run.LastActive.Value).TotalSeconds):0.0} s after the last active one (cooldown {target.CooldownPeriod.TotalSeconds:0} s)");
+        yield return Must(wide == 0, $"steps down by more than the policy allows in its period: {wide}");
+        var slept = run.Decisions.Where(d => d.To == 0 && d.From > 0).Select(d => (d.Loop, Idle: d.At - LastActive(run, d.At))).ToArray();
+        yield return Must(slept.Length > 0 && slept.All(s => s.Loop == "poll" && s.Idle > target.CooldownPeriod) && run.Decisions[^1].To == 0,
+            $"to 0 by a poll, {string.Join(" and ", slept.Select(s => s.Idle.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture)))} s after the last active one (cooldown {target.CooldownPeriod.TotalSeconds:0} s)");
         yield return Must(run.Counts.Kills == 0, $"{run.Counts.Kills} workers needed SIGKILL after {run.Grace.TotalSeconds:0} s; the slowest of {run.Drains.Count} left in {run.Drains.DefaultIfEmpty().Max().TotalSeconds:0.0} s");
         yield return Must(run.Counts.Deaths == 0, $"{run.Counts.Deaths} workers of {run.Started} ended by themselves or badly");
     }
+
+    private static TimeSpan LastActive(Outcome run, TimeSpan before) => run.Decisions
+        .Where(d => d.Loop == "poll" && d.At < before && run.Hurried.Triggers.Zip(d.Readings).Any(t => t.Second > t.First.ActivationValue)).Select(d => d.At).LastOrDefault();
 
     private static IEnumerable<Finding> Work(Outcome run)
     {
