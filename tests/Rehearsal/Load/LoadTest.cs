@@ -4,7 +4,6 @@ using System.Text.Json;
 using Millrace.Rehearsal.Chart;
 using Millrace.Rehearsal.Report;
 using Millrace.Rehearsal.Run;
-using Millrace.Rehearsal.Scaling;
 using Millrace.Tests.Support;
 
 namespace Millrace.Rehearsal.Load;
