@@ -82,7 +82,7 @@ internal static class LoadTest
     private static Dictionary<string, TimeSpan> Times(Stage stage, Controller controller)
     {
         var times = stage.Pids.ToDictionary(p => p.Key, p => Cpu.OfFamily(p.Value));
-        times["workers"] = TimeSpan.FromTicks(controller.Pool.Pids.Sum(p => Cpu.Of(p).Ticks));
+        times["workers"] = controller.Pool.Spent;
         return times;
     }
 

@@ -7,13 +7,13 @@ internal static class Cpu
 {
     private const double TicksPerSecond = 100; // USER_HZ, the same on every Linux that .NET runs on
 
-    /// <summary>User and system time so far of a process, with what its ended children had.</summary>
+    /// <summary>User and system time so far of a process.</summary>
     public static TimeSpan Of(int pid)
     {
         try
         {
             var fields = Stat(pid);
-            return TimeSpan.FromSeconds(fields[11..15].Sum(f => double.Parse(f, CultureInfo.InvariantCulture)) / TicksPerSecond);
+            return TimeSpan.FromSeconds(fields[11..13].Sum(f => double.Parse(f, CultureInfo.InvariantCulture)) / TicksPerSecond);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException) { return TimeSpan.Zero; } // it has ended
     }

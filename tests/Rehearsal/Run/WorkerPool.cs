@@ -13,6 +13,7 @@ internal sealed class WorkerPool(PodTemplate template, IReadOnlyDictionary<strin
     private Pod[] _pods = [];
     private readonly List<Task> _leaving = [];
     private readonly ConcurrentBag<TimeSpan> _drains = [];
+    private long _ticksOfLeft;
     private int _started;
     private int _kills;
     private int _deaths;
@@ -42,6 +43,9 @@ internal sealed class WorkerPool(PodTemplate template, IReadOnlyDictionary<strin
     public IReadOnlyCollection<TimeSpan> Drains => _drains;
 
     public IEnumerable<int> Pids => _pods.Select(p => p.Process.Pid);
+
+    /// <summary>Time of processor that all had so far, those that left among them.</summary>
+    public TimeSpan Spent => TimeSpan.FromTicks(Interlocked.Read(ref _ticksOfLeft) + Pids.Sum(p => Cpu.Of(p).Ticks));
 
     public IReadOnlyList<string> Ledgers => Directory.GetFiles(folder, $"{name}-*.ledger");
 
@@ -81,6 +85,7 @@ internal sealed class WorkerPool(PodTemplate template, IReadOnlyDictionary<strin
     {
         await using var process = pod.Process;
         var began = Stopwatch.GetTimestamp();
+        Interlocked.Add(ref _ticksOfLeft, Cpu.Of(process.Pid).Ticks); // the system forgets it with the process
         process.Terminate();
         if (await process.ExitAsync(template.Grace) is not { } code)
         {
