@@ -12,10 +12,10 @@ export DOTNET_NOLOGO := 1
 BUILD = dotnet build --configuration Release --nologo --verbosity quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down logs keys admission docs survive soak chaos bugs build test format sdk deps bench chart observe clean
+.PHONY: help run up down logs keys admission docs survive soak chaos bugs build test format sdk deps bench chart observe images images-test drill rehearse-autoscale load clean
 
 help: ## List the targets
-	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-18s %s\n' "$$name" "$$text"; done
 
 run: sdk ## Build and serve: make run [URL=http://127.0.0.1:8080] [MANAGEMENT=http://127.0.0.1:9080] [DATA=./data] [MODELS=./models]
 	@echo "Restoring packages and building (the first time takes a minute or two) ..."
@@ -76,6 +76,24 @@ survive: deps ## Kill every process in turn under load, and count: make survive 
 admission: deps ## Walk through keys, tenants, limits, overload and a dead broker, and check each answer
 	@$(BUILD) src/Standalone
 	@deploy/local/admission.sh
+
+drill: deps ## Provoke every alert on real processes, and see a bad release rolled back: make drill [ARGS="latency broker"]
+	@$(BUILD) Millrace.slnx
+	@artifacts/bin/Drill/release/Millrace.Drill $(ARGS)
+
+rehearse-autoscale: deps ## Scale real workers from none to the most and back, as KEDA and the HPA would; writes docs/autoscaling.svg
+	@$(BUILD) Millrace.slnx
+	@artifacts/bin/Rehearsal/release/Millrace.Rehearsal autoscale $(ARGS)
+
+load: deps ## 200 clients at once on one worker, two, and a pool that scales; writes the table of docs/load.md
+	@$(BUILD) Millrace.slnx
+	@deploy/load/run.sh
+
+images: ## Build the container images, tagged {version}-{commit}; needs Docker
+	@deploy/docker/images.sh
+
+images-test: ## Build and start them with docker compose, ask for a digit, look at their rights, and remove all of it
+	@deploy/docker/test.sh
 
 soak: deps ## 200,000 jobs: messages for each, and the memory of all processes
 	@$(BUILD) tests/Chaos
