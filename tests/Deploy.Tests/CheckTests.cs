@@ -13,6 +13,10 @@ public sealed class CheckTests
     [Fact]
     public Task Given_the_rules_the_alerts_the_routes_and_the_dashboard_When_checked_Then_promtool_and_amtool_take_them() => CheckAsync("deploy/observability/check.sh");
 
+    [Fact]
+    [Attack(56)]
+    public Task Given_the_compose_file_and_the_images_recipe_When_checked_Then_ports_rights_and_limits_are_as_they_must_be() => CheckAsync("deploy/docker/check.sh");
+
     private static async Task CheckAsync(string script)
     {
         var start = new ProcessStartInfo("bash") { WorkingDirectory = Repository.Root, RedirectStandardOutput = true, RedirectStandardError = true };

@@ -5,9 +5,6 @@
 # MILLRACE_TOOLS (default artifacts/tools), 50 MB and some seconds; later ones download nothing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-for program in node npm; do
-    command -v "$program" > /dev/null || { echo "$program is needed: Debian's packages nodejs and npm" >&2; exit 1; }
-done
 mkdir -p "${MILLRACE_TOOLS:-artifacts/tools}"
 MILLRACE_TOOLS=$(cd "${MILLRACE_TOOLS:-artifacts/tools}" && pwd)
 export MILLRACE_TOOLS
@@ -15,13 +12,7 @@ here=tests/kube chart=deploy/k8s tag=1.2.0-0123abc
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
-if ! cmp -s $here/package-lock.json "$MILLRACE_TOOLS/kube/installed.json"; then
-    mkdir -p "$MILLRACE_TOOLS/kube"
-    cp $here/package.json $here/package-lock.json "$MILLRACE_TOOLS/kube/"
-    npm ci --prefix "$MILLRACE_TOOLS/kube" --no-audit --no-fund --loglevel=error > "$tmp/npm" 2>&1 || { cat "$tmp/npm" >&2; exit 1; }
-    cp $here/package-lock.json "$MILLRACE_TOOLS/kube/installed.json"
-fi
-ln -sfn "$MILLRACE_TOOLS/kube/node_modules" $here/node_modules
+$here/packages.sh
 PATH=$($here/fetch-helm "$MILLRACE_TOOLS"):$PATH
 
 step() { # step TEXT COMMAND...: what it says is shown only when it fails. In a condition bash ignores errexit, so functions given here join their lines by &&

@@ -67,7 +67,7 @@ internal static class Attacks
         new(53, "CORS of other origins; a key in the query", "no CORS header, and 403; refused"),
         new(54, "The container's rights", "not root, read-only root, no capabilities, seccomp, bounded tmp, memory limit, no service-account token: in every pod of the chart", "a container that runs on a cluster"),
         new(55, "Network policies", "everything is refused that is not named", "packets on a cluster"),
-        new(56, "Ports and passwords of servers", "loopback", "`make up` binds servers to loopback; there are no samples for elsewhere"),
+        new(56, "Ports and passwords of servers", "loopback or a network of their own; every password is made at random at the first start"),
         new(57, "The build", "locked; fault points refused in Production", "an audit of packages and a list of what is in it"),
         new(58, "Secrets changed while it runs", "a rolling restart takes the new ones and loses nothing; a secret may be a file", "without a restart: settings are read once, at start"),
         new(59, "Calls home", "not one packet, in a network that leads nowhere", "where no network can be made, and API and worker as processes of their own"),
