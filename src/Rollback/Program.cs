@@ -1,4 +1,5 @@
 using Millrace.Rollback;
+using Millrace.Rollback.Drill;
 using Millrace.Rollback.Health;
 
-return HealthCommand.Match(args) ? await HealthCommand.RunAsync(args) : await RollbackApp.RunAsync(args);
+return DrillCommand.Match(args) ? await DrillCommand.RunAsync(args) : HealthCommand.Match(args) ? await HealthCommand.RunAsync(args) : await RollbackApp.RunAsync(args);

@@ -11,4 +11,5 @@ namespace Millrace.Rollback;
 [JsonSerializable(typeof(HealthView))]
 [JsonSerializable(typeof(Plan))]
 [JsonSerializable(typeof(Dictionary<string, string>))]
+[JsonSerializable(typeof(System.Text.Json.Nodes.JsonNode))]
 internal sealed partial class RollbackJson : JsonSerializerContext;

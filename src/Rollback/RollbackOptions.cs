@@ -50,22 +50,11 @@ public sealed partial class RollbackOptions
     internal string Deployment(string slot) => Names(Deployments).Single(name => name.EndsWith($"-{slot}", StringComparison.Ordinal));
 
     /// <exception cref="SettingsException">One line that names every bad setting.</exception>
-    public static RollbackOptions Read(IConfiguration configuration)
+    public static RollbackOptions Read(IConfiguration configuration) => Settings.Read<RollbackOptions>(configuration, "Rollback", static options =>
     {
-        var section = configuration.GetSection("Millrace:Rollback");
-        var known = typeof(RollbackOptions).GetProperties().Select(p => p.Name).ToHashSet(StringComparer.OrdinalIgnoreCase);
-        var faults = section.GetChildren().Where(c => !known.Contains(c.Key)).Select(c => $"{c.Path}: there is no such setting; known here: {string.Join(", ", known.Order())}").ToList();
-        var options = new RollbackOptions();
-        try { section.Bind(options); }
-        catch (InvalidOperationException error)
-        {
-            var bad = section.GetChildren().FirstOrDefault(c => error.Message.Contains(c.Path, StringComparison.OrdinalIgnoreCase));
-            faults.Add($"{bad?.Path ?? section.Path}: '{bad?.Value}' can't be read ({error.InnerException?.Message ?? error.Message})");
-        }
         options.Complete();
-        faults.AddRange(options.Faults().Select(f => $"{section.Path}:{f}"));
-        return faults.Count == 0 ? options : throw new SettingsException(string.Join("; ", faults));
-    }
+        return options.Faults();
+    });
 
     /// <summary>What the cluster tells its pods.</summary>
     private void Complete()

@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { parseAllDocuments } from 'yaml';
 
 const TAG = /^\d+\.\d+\.\d+-[0-9a-f]{7,40}$/;
-const WITH_TOKEN = ['rollback', 'drill'];
+const WITH_TOKEN = ['rollback'];
 const SLOTS = ['blue', 'green'];
 
 export const read = text => parseAllDocuments(text).map(d => d.toJS()).filter(Boolean);
@@ -60,7 +60,7 @@ export const rules = {
     }),
   ],
 
-  'only rollback and drill have a token': all => pods(all)
+  'only the rollback has a token': all => pods(all)
     .filter(p => (p.spec.automountServiceAccountToken !== false) !== WITH_TOKEN.includes(p.labels['app.kubernetes.io/component']))
     .map(p => [p.o, 'automountServiceAccountToken']),
 
@@ -177,8 +177,7 @@ export const rules = {
       const verbs = r.verbs.join(), resources = r.resources.join();
       if ([...r.verbs, ...r.resources, ...r.apiGroups].includes('*')) return [[o, 'a wildcard']];
       if (r.resources.some(x => /^(secrets|pods\/exec|roles|rolebindings)$/.test(x))) return [[o, resources]];
-      const free = (resources === 'events' && verbs === 'create') // it has no name before it is made
-        || (o.metadata.name.endsWith('-drill') && resources === 'pods' && verbs === 'get,list,delete');
+      const free = resources === 'events' && verbs === 'create'; // it has no name before it is made
       return free || r.resourceNames?.length ? [] : [[o, `${verbs} ${resources} without resourceNames`]];
     })),
     ...of(all, 'RoleBinding').filter(o => !named(all, 'Role', o.roleRef.name) || o.subjects.some(s => s.kind !== 'ServiceAccount' || s.name !== o.roleRef.name))
@@ -197,6 +196,34 @@ export const rules = {
     ];
     return want.map(([verb, resource, names]) => [`${verb} ${resource}`, may(verb, resource), names.sort().join()]).filter(([, has, needs]) => has !== needs)
       .map(([what, has, needs]) => [o, `${what}: may for ${has}, and needs ${needs}`]);
+  }),
+
+  'only a drill lets a slot fail, and its own': all => {
+    const drill = of(all, 'CronJob').find(o => o.metadata.name.endsWith('-drill')), names = ['MILLRACE__CHAOS__ENABLED', 'MILLRACE__CHAOS__SCOPE', 'DOTNET_ENVIRONMENT'];
+    return of(all, 'Deployment').filter(slotOf).flatMap(o => {
+      const has = names.map(name => env(mainOf(o), name)).join(), needs = drill ? `true,${slotOf(o)},Staging` : ',,';
+      return has === needs ? [] : [[o, `has ${names.join()} = ${has}, and needs ${needs}`]];
+    });
+  },
+
+  'the drill reaches what it asks': all => of(all, 'CronJob').filter(o => o.metadata.name.endsWith('-drill')).flatMap(o => {
+    const { containers: [c], volumes } = templateOf(o).spec, labels = templateOf(o).metadata.labels, out = [];
+    if (c.args?.join() !== 'drill' || !/millrace-rollback:/.test(c.image)) out.push([o, `runs ${c.image} ${c.args}`]);
+    if (!volumes.some(v => v.secret?.items?.some(i => i.path === 'MILLRACE__DRILL__KEY'))) out.push([o, 'has no key']);
+    for (const name of ['API', 'ROLLBACK']) {
+      const service = named(all, 'Service', new URL(env(c, `MILLRACE__DRILL__${name}`)).hostname);
+      if (!service) { out.push([o, `${name} is no Service`]); continue; }
+      const target = { 'app.kubernetes.io/instance': labels['app.kubernetes.io/instance'], 'app.kubernetes.io/component': service.spec.selector['app.kubernetes.io/component'] };
+      const inner = policy => selects(policy.spec.podSelector, { ...labels, ...service.spec.selector });
+      const lets = (peers, whom) => peers?.some(p => p.podSelector && selects(p.podSelector, whom)
+        && (p.podSelector.matchExpressions ?? []).every(e => e.values.includes(whom[e.key])));
+      const policies = of(all, 'NetworkPolicy');
+      if (policies.length && !policies.some(p => Object.keys(p.spec.podSelector.matchLabels ?? {}).length && selects(p.spec.podSelector, labels) && p.spec.egress?.some(e => lets(e.to, target))))
+        out.push([o, `may not reach ${service.metadata.name}`]);
+      if (policies.length && !policies.some(p => Object.keys(p.spec.podSelector.matchLabels ?? {}).length && inner(p) && p.spec.ingress?.some(i => lets(i.from, labels))))
+        out.push([o, `is not let in by ${service.metadata.name}`]);
+    }
+    return out;
   }),
 
   'each alert has a runbook': all => of(all, 'PrometheusRule').flatMap(o => alertsOf(o)

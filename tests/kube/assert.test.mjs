@@ -10,6 +10,8 @@ const api = o => find(o, 'Deployment', 'millrace-api-green').spec.template.spec;
 const worker = (o, slot = 'green') => find(o, 'Deployment', `millrace-worker-digits-${slot}`);
 const scaled = o => find(o, 'ScaledObject', 'millrace-worker-digits');
 const role = o => find(o, 'Role', 'millrace-rollback');
+const drill = o => find(o, 'CronJob', 'millrace-drill').spec.jobTemplate.spec.template.spec;
+const mainContainer = deployment => deployment.spec.template.spec.containers[0];
 const setEnv = (container, name, value) => { container.env.find(e => e.name === name).value = value; };
 const alert = (o, name) => find(o, 'PrometheusRule', 'millrace').spec.groups.flatMap(g => g.rules).find(r => r.alert === name);
 
@@ -25,9 +27,19 @@ const broken = [
   ['pods are restricted', 'the drill',
     o => { find(o, 'CronJob', 'millrace-drill').spec.jobTemplate.spec.template.spec.containers[0].securityContext = {}; }],
   ['pods are restricted', 'a test pod', o => { find(o, 'Pod', 'millrace-test-api').spec.securityContext.runAsUser = 0; }],
-  ['only rollback and drill have a token', 'API', o => { delete api(o).automountServiceAccountToken; }],
-  ['only rollback and drill have a token', 'rollback without',
+  ['only the rollback has a token', 'API', o => { delete api(o).automountServiceAccountToken; }],
+  ['only the rollback has a token', 'rollback without',
     o => { find(o, 'Deployment', 'millrace-rollback').spec.template.spec.automountServiceAccountToken = false; }],
+  ['only the rollback has a token', 'the drill', o => { delete drill(o).automountServiceAccountToken; }],
+  ['only a drill lets a slot fail, and its own', 'a slot that does not', o => { setEnv(api(o).containers[0], 'MILLRACE__CHAOS__ENABLED', 'false'); }],
+  ['only a drill lets a slot fail, and its own', 'the other slot', o => { setEnv(mainContainer(worker(o)), 'MILLRACE__CHAOS__SCOPE', 'blue'); }],
+  ['only a drill lets a slot fail, and its own', 'Production', o => { setEnv(mainContainer(worker(o)), 'DOTNET_ENVIRONMENT', 'Production'); }],
+  ['only a drill lets a slot fail, and its own', 'no drill', o => { o.splice(o.indexOf(find(o, 'CronJob', 'millrace-drill')), 1); }],
+  ['the drill reaches what it asks', 'another program', o => { delete drill(o).containers[0].args; }],
+  ['the drill reaches what it asks', 'no key', o => { drill(o).volumes.pop(); }],
+  ['the drill reaches what it asks', 'another service', o => { setEnv(drill(o).containers[0], 'MILLRACE__DRILL__ROLLBACK', 'http://rollback:8080'); }],
+  ['the drill reaches what it asks', 'may not leave', o => { find(o, 'NetworkPolicy', 'millrace-drill').spec.egress.splice(1, 1); }],
+  ['the drill reaches what it asks', 'is not let in', o => { find(o, 'NetworkPolicy', 'millrace-rollback').spec.ingress[0].from.pop(); }],
   ['temporary space is bounded', 'no limit', o => { api(o).volumes.find(v => v.name === 'tmp').emptyDir = {}; }],
   ['temporary space is bounded', 'no /tmp', o => { api(o).containers[0].volumeMounts.shift(); }],
   ['resources are said', 'no memory limit', o => { delete api(o).containers[0].resources.limits; }],

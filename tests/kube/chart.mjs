@@ -29,6 +29,6 @@ export const renderAsync = (...options) => new Promise((done, fail) => {
 /** Everything that the chart can make. */
 export const all = [
   'image.tag=1.2.0-0123abc', 'release.active=green', 'release.previousTag=1.1.0-fedcba9', 'gateway.enabled=true', 'broker.operator.enabled=true',
-  'database.operator.enabled=true', 'drill.enabled=true', 'drill.image=millrace-drill:1.2.0-0123abc', 'drill.command={run}',
+  'database.operator.enabled=true', 'drill.enabled=true', 'drill.existingSecret=millrace-drill',
   'monitoring.tracesEndpoint=http://collector:4317', 'monitoring.runbookBase=https://git.example/millrace',
 ].flatMap(setting => ['--set', setting]);

@@ -72,7 +72,7 @@ for values in $chart/values*.yaml; do
     step "${values##*/}, with a previous version" keeps -f "$values" --set image.tag=$tag,release.active=green,release.previousTag=1.1.0-fedcba9
 done
 step "everything switched on" keeps --set image.tag=$tag,gateway.enabled=true,broker.operator.enabled=true,database.operator.enabled=true \
-    --set "drill.enabled=true,drill.image=millrace-drill:$tag,drill.command={run}" --set broker.prefix=one.,monitoring.tracesEndpoint=http://collector:4317
+    --set drill.enabled=true,drill.existingSecret=millrace-drill --set broker.prefix=one.,monitoring.tracesEndpoint=http://collector:4317
 step "models from an image" keeps --set image.tag=$tag,models.existingClaim=,models.image=models:1
 step "package" packaged
 
@@ -93,7 +93,8 @@ step "refuses a window that hides the backlog" refuses "hides the backlog" $good
 step "refuses a grace that is shorter than the drain" refuses "shutdown: grace|shutdown.grace" $good --set api.shutdown.grace=30
 step "refuses a worker's grace that is shorter than its drain" refuses "shutdown.grace" $good --set workers.defaults.shutdown.drain=3600
 step "refuses two sources of models" refuses "exactly one of" $good --set models.emptyDir=true
-step "refuses a drill without a command" refuses "image and command" $good --set drill.enabled=true
+step "refuses a drill without a key" refuses "give existingSecret" $good --set drill.enabled=true
+step "refuses a drill without a rollback service" refuses "needs rollback.enabled" $good --set drill.enabled=true,drill.existingSecret=x,rollback.enabled=false
 step "refuses a group twice" refuses "is there twice" $good --set 'workers.groups[0].name=a,workers.groups[0].models={a},workers.groups[1].name=a,workers.groups[1].models={b}'
 
 step "tests of these checks, and of what a release does to the slots" node --test $here/*.test.mjs

@@ -37,6 +37,15 @@ http://{{ include "millrace.brokerHost" . }}:15672
 - {name: DOTNET_EnableDiagnostics, value: '0'}
 {{- end -}}
 
+{{- /* dict root slot: the drill may make this slot fail. */ -}}
+{{- define "millrace.chaosEnv" -}}
+{{- if .root.Values.drill.enabled }}
+- {name: MILLRACE__CHAOS__ENABLED, value: 'true'}
+- {name: MILLRACE__CHAOS__SCOPE, value: {{ .slot }}}
+- {name: DOTNET_ENVIRONMENT, value: Staging}
+{{- end }}
+{{- end -}}
+
 {{- /* /run/secrets: a file for each setting. */ -}}
 {{- define "millrace.secretsVolume" -}}
 - name: secrets

@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Millrace.Hosting.Configuration;
 using Millrace.Rollback;
+using Millrace.Rollback.Drill;
 using Millrace.Standalone;
 
 namespace Millrace.Architecture.Tests.Documents;
@@ -14,12 +15,13 @@ namespace Millrace.Architecture.Tests.Documents;
 /// <summary>Every setting with its default, from the options themselves, and what its docstring says.</summary>
 internal static partial class ConfigurationPage
 {
-    private static readonly string[] Order = ["Http", "Access", "RateLimit", "Limits", "Backlog", "Sync", "Store", "Broker", "Breaker", "Models", "Worker", "Dispatch", "Reconciler", "Drain", "Management", "Logs", "Traces", "Chaos", "Faults", "Rollback"];
+    private static readonly string[] Order = ["Http", "Access", "RateLimit", "Limits", "Backlog", "Sync", "Store", "Broker", "Breaker", "Models", "Worker", "Dispatch", "Reconciler", "Drain", "Management", "Logs", "Traces", "Chaos", "Faults", "Rollback", "Drill"];
 
     public static string Write()
     {
         using var app = (IDisposable)StandaloneApp.Build([]);
-        var sections = ((WebApplication)app).Services.GetServices<SettingsSection>().Append(new SettingsSection("Rollback", typeof(RollbackOptions))) // a program of its own
+        var sections = ((WebApplication)app).Services.GetServices<SettingsSection>()
+            .Append(new SettingsSection("Rollback", typeof(RollbackOptions))).Append(new SettingsSection("Drill", typeof(DrillOptions))) // of a program of its own
             .OrderBy(s => Array.IndexOf(Order, s.Name) is >= 0 and var at ? at : int.MaxValue);
         var page = new StringBuilder();
         foreach (var section in sections)
