@@ -124,7 +124,7 @@ for id in $(containers); do
             ;;
     esac
     case $name in
-        api | worker) [ "$(docker top "$id" -eo uid | sed 1d | sort -u | tr -d ' ')" = 1654 ] || fail "$name: not all its processes are user 1654's" ;;
+        api | worker) [ "$(docker top "$id" -eo pid,uid | awk 'NR > 1 { print $2 }' | sort -u)" = 1654 ] || fail "$name: not all its processes are user 1654's" ;;
     esac
 done
 [ "$(docker network inspect --format '{{.Internal}}' "${project}_backend")" = true ] || fail "the inner network has a way out"
