@@ -124,10 +124,11 @@ public sealed partial class MillraceProcess : IAsyncDisposable
         if (line is null)
             return;
         lines.Enqueue(line);
-        if (line.StartsWith('{') && JsonNode.Parse(line) is { } json && (string?)json["management_url"] is { } inner)
+        if (line.Contains("\"management_url\"", StringComparison.Ordinal) && line.EndsWith('}')) // one that is killed may leave half a line
         {
+            var json = JsonNode.Parse(line)!;
             _url.TrySetResult((string)json["url"]!);
-            _management.TrySetResult(inner);
+            _management.TrySetResult((string)json["management_url"]!);
         }
         const string url = "Millrace listens on ", management = "Metrics and health: ";
         if (line.StartsWith(url, StringComparison.Ordinal))
