@@ -12,7 +12,7 @@ export DOTNET_NOLOGO := 1
 BUILD = dotnet build --configuration Release --nologo --verbosity quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down logs keys admission docs survive soak chaos bugs build test format sdk deps bench chart observe images images-test drill rehearse-autoscale load clean
+.PHONY: help run up down logs keys admission docs survive soak chaos bugs build test format sdk deps bench chart observe images images-test audit drill rehearse-autoscale load clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-18s %s\n' "$$name" "$$text"; done
@@ -94,6 +94,9 @@ images: ## Build the container images, tagged {version}-{commit}; needs Docker
 
 images-test: ## Build and start them with docker compose, ask for a digit, look at their rights, and remove all of it
 	@deploy/docker/test.sh
+
+audit: sdk ## Fail on a known weakness in a package, where the package source tells of them
+	@dotnet restore Millrace.slnx --force --locked-mode -p:NuGetAuditMode=all -p:NuGetAuditLevel=low -p:WarningsNotAsErrors=
 
 soak: deps ## 200,000 jobs: messages for each, and the memory of all processes
 	@$(BUILD) tests/Chaos
