@@ -77,7 +77,7 @@ admission: deps ## Walk through keys, tenants, limits, overload and a dead broke
 	@$(BUILD) src/Standalone
 	@deploy/local/admission.sh
 
-drill: deps ## Provoke every alert on real processes, and see a bad release rolled back: make drill [ARGS="latency broker"]
+drill: deps ## Provoke every alert on real processes, and see a bad release rolled back: make drill [ARGS="--only latency,broker"]
 	@$(BUILD) Millrace.slnx
 	@artifacts/bin/Drill/release/Millrace.Drill $(ARGS)
 
