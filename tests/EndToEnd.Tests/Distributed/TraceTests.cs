@@ -77,6 +77,7 @@ public sealed class TraceTests(RabbitFixture rabbit, PostgresFixture postgres) :
     public async Task Given_requests_of_several_traces_When_they_share_a_run_Then_their_runs_are_linked()
     {
         var blocker = _api.Client.PostAsync("/v2/models/slow/infer", Bodies.In("INT32", 400));
+        await Waiting.UntilAsync(async () => (await Scrape.OfAsync(_api.Management)).Sum("millrace_sync_requests", ("model", "slow")) == 1, "the one that the others wait behind is there");
         var traces = Enumerable.Range(0, 4).Select(_ => NewTrace()).ToArray();
         await Task.WhenAll(traces.Select(trace => _api.Client.PostAsync("/v2/models/slow/infer", Bodies.In("INT32", 1), ("traceparent", Parent(trace)))).Append(blocker));
 
