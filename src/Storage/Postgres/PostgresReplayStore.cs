@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Millrace.Messages;
 using Millrace.Storage.Audit;
 using Millrace.Storage.Jobs;
 using Millrace.Storage.Replays;
@@ -83,10 +82,10 @@ public sealed class PostgresReplayStore(PostgresDatabase database, StoreOptions 
             await session.QueryAsync(sql, row => new DueReplay(new JobId(row.GetGuid(0)), row.IsDBNull(1) ? null : row.GetDouble(1))), cancellation);
     }
 
-    public Task<IReadOnlyList<RunJob>> StepBulkAsync(JobId id, Func<string, string?> version, int atMost, CancellationToken cancellation)
+    public Task<IReadOnlyList<AddOutcome.Added>> StepBulkAsync(JobId id, Func<string, string?> version, int atMost, CancellationToken cancellation)
     {
         const string lockRow = "SELECT rate, settings, paced_at, store_now() FROM replays WHERE id = $1 AND state = 0 FOR UPDATE SKIP LOCKED";
-        return database.WriteAsync<IReadOnlyList<RunJob>>(async session =>
+        return database.WriteAsync<IReadOnlyList<AddOutcome.Added>>(async session =>
         {
             var locked = await session.QueryAsync(lockRow, row => (Rate: row.IsDBNull(0) ? (double?)null : row.GetDouble(0),
                 Settings: JsonSerializer.Deserialize(row.GetString(1), StorageJson.Default.BulkSettings)!, PacedAt: Columns.TimeOrNull(row, 2), Now: Columns.Time(row, 3)), id.Value);
@@ -96,15 +95,15 @@ public sealed class PostgresReplayStore(PostgresDatabase database, StoreOptions 
             if (count == 0)
                 return [];
             await session.ExecuteAsync("UPDATE replays SET paced_at = $2 WHERE id = $1", id.Value, pacedAt.UtcDateTime);
-            var tickets = await MakeAsync(session, id, replay.Settings, version, count);
+            var made = await MakeAsync(session, id, replay.Settings, version, count);
             await session.ExecuteAsync("""
                 UPDATE replays SET state = 1, finished_at = store_now() WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM replay_items WHERE replay_id = $1 AND state = 0)
                 """, id.Value);
-            return tickets;
+            return made;
         }, cancellation);
     }
 
-    private async Task<List<RunJob>> MakeAsync(PostgresSession session, JobId id, BulkSettings settings, Func<string, string?> version, int count)
+    private async Task<AddOutcome.Added[]> MakeAsync(PostgresSession session, JobId id, BulkSettings settings, Func<string, string?> version, int count)
     {
         var items = await session.QueryAsync("SELECT source FROM replay_items WHERE replay_id = $1 AND state = 0 ORDER BY source LIMIT $2", row => new JobId(row.GetGuid(0)), id.Value, count);
         var ends = items.ToDictionary(source => source, _ => (State: ReplayItemState.Skipped, Job: (Guid?)null));
@@ -118,13 +117,13 @@ public sealed class PostgresReplayStore(PostgresDatabase database, StoreOptions 
             else
                 ends[source.Job.Id] = (ReplayItemState.Failed, null);
         }
-        var made = making.Count > 0 ? await PostgresInsert.AddAsync(session, making, options.Window) : [];
-        foreach (var added in made.OfType<AddOutcome.Added>())
+        var made = making.Count > 0 ? (await PostgresInsert.AddAsync(session, making, options.Window)).OfType<AddOutcome.Added>().ToArray() : [];
+        foreach (var added in made)
             ends[added.Job.ReplayOf!.Value] = (ReplayItemState.Made, added.Job.Id.Value);
         await session.ExecuteAsync("UPDATE replay_items SET state = e.state, job_id = e.job FROM unnest($2, $3, $4) AS e(source, state, job) WHERE replay_id = $1 AND replay_items.source = e.source",
             id.Value, Columns.Array(NpgsqlDbType.Uuid, ends.Keys.Select(k => k.Value).ToArray()), Columns.Array(NpgsqlDbType.Smallint, ends.Values.Select(e => (short)e.State).ToArray()),
             Columns.Array(NpgsqlDbType.Uuid, ends.Values.Select(e => e.Job).ToArray()));
-        return made.OfType<AddOutcome.Added>().Where(a => a.Dispatched).Select(a => new RunJob { JobId = a.Job.Id.Value, Model = a.Job.Model }).ToList();
+        return made;
     }
 
     private static async Task<BulkOutcome> AddAsync(PostgresSession session, NewBulkReplay replay, JobId id)

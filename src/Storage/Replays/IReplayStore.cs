@@ -1,4 +1,3 @@
-using Millrace.Messages;
 using Millrace.Storage.Audit;
 using Millrace.Storage.Jobs;
 
@@ -33,8 +32,8 @@ public interface IReplayStore
     /// <summary>Makes the next jobs of a bulk replay, as many as its rate allows, each with the mark of its source in one transaction; a source is never made twice.
     /// Safe from many processes at once: one at a time works on a replay.</summary>
     /// <param name="version">The version for the source's model when the source did not name one; null when no version is ready: that source is marked failed.</param>
-    /// <returns>Tickets of the new jobs that were dispatched.</returns>
-    Task<IReadOnlyList<RunJob>> StepBulkAsync(JobId id, Func<string, string?> version, int atMost, CancellationToken cancellation);
+    /// <returns>The new jobs; those that were dispatched are owed a ticket.</returns>
+    Task<IReadOnlyList<AddOutcome.Added>> StepBulkAsync(JobId id, Func<string, string?> version, int atMost, CancellationToken cancellation);
 }
 
 /// <param name="Code">Of the error of the last seen one, as the message.</param>

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Millrace.Messages;
 using Millrace.Storage.Audit;
 using Millrace.Storage.Jobs;
 using Millrace.Storage.Replays;
@@ -105,7 +104,7 @@ public sealed class SqliteReplayStore(SqliteDatabase database, SqliteInsert inse
         return (IReadOnlyList<DueReplay>)due;
     }));
 
-    public Task<IReadOnlyList<RunJob>> StepBulkAsync(JobId id, Func<string, string?> version, int atMost, CancellationToken cancellation) => database.WriteAsync<IReadOnlyList<RunJob>>(session =>
+    public Task<IReadOnlyList<AddOutcome.Added>> StepBulkAsync(JobId id, Func<string, string?> version, int atMost, CancellationToken cancellation) => database.WriteAsync<IReadOnlyList<AddOutcome.Added>>(session =>
     {
         double? rate;
         DateTimeOffset? paced;
@@ -122,13 +121,13 @@ public sealed class SqliteReplayStore(SqliteDatabase database, SqliteInsert inse
         if (count == 0)
             return [];
         session.Execute("UPDATE replays SET paced_at = $paced WHERE id = $id", ("$paced", Columns.Micros(pacedAt)), ("$id", Columns.Bytes(id)));
-        var tickets = Make(session, Columns.Bytes(id), settings, version, count);
+        var made = Make(session, Columns.Bytes(id), settings, version, count);
         session.Execute("UPDATE replays SET state = 1, finished_at = $now WHERE id = $id AND NOT EXISTS (SELECT 1 FROM replay_items WHERE replay_id = $id AND state = 0)",
             ("$now", Now()), ("$id", Columns.Bytes(id)));
-        return tickets;
+        return made;
     }, cancellation);
 
-    private List<RunJob> Make(SqliteSession session, byte[] id, BulkSettings settings, Func<string, string?> version, int count)
+    private List<AddOutcome.Added> Make(SqliteSession session, byte[] id, BulkSettings settings, Func<string, string?> version, int count)
     {
         var sources = new List<JobId>();
         using (var rows = session.Query("SELECT source FROM replay_items WHERE replay_id = $id AND state = 0 ORDER BY source LIMIT $count", ("$id", id), ("$count", count)))
@@ -136,7 +135,7 @@ public sealed class SqliteReplayStore(SqliteDatabase database, SqliteInsert inse
             while (rows.Read())
                 sources.Add(Columns.Id(rows, 0));
         }
-        var tickets = new List<RunJob>();
+        var all = new List<AddOutcome.Added>();
         foreach (var item in sources)
         {
             var (state, made) = (ReplayItemState.Skipped, (AddOutcome.Added?)null);
@@ -147,10 +146,10 @@ public sealed class SqliteReplayStore(SqliteDatabase database, SqliteInsert inse
             }
             session.Execute("UPDATE replay_items SET state = $state, job_id = $job WHERE replay_id = $id AND source = $source",
                 ("$state", (int)state), ("$job", made is null ? null : Columns.Bytes(made.Job.Id)), ("$id", id), ("$source", Columns.Bytes(item)));
-            if (made is { Dispatched: true })
-                tickets.Add(new RunJob { JobId = made.Job.Id.Value, Model = made.Job.Model });
+            if (made is not null)
+                all.Add(made);
         }
-        return tickets;
+        return all;
     }
 
     private static BulkOutcome? Known(SqliteSession session, string tenant, IdempotencyKey key) => SqliteInsert.FindKey(session, tenant, key) is not { } known ? null

@@ -52,6 +52,19 @@ public sealed class MetricsTests
     }
 
     [Fact]
+    public async Task Given_failed_jobs_When_replayed_in_bulk_Then_each_new_one_is_counted_as_accepted_and_as_a_replay()
+    {
+        await using var server = await MillraceServer.StartAsync(Repository.TestModels);
+        for (var at = 0; at < 3; at++)
+            await server.Client.EndAsync((string)(await server.Client.PostAsync("/v1/jobs", Bodies.Job("bad", Bodies.In("FP32", 1)))).MustBe(202).Json["id"]!);
+        (await server.Client.PostAsync("/v1/replays", new { filter = new { model = "bad" }, dry_run = false })).MustBe(202);
+
+        Scrape scrape = null!;
+        await Waiting.UntilAsync(async () => (scrape = await Scrape.OfAsync(server.Management)).Sum("millrace_jobs_ended_total", ("model", "bad")) == 6, "the new ones have ended");
+        Assert.Equal((6, 3), (scrape.Sum("millrace_jobs_accepted_total", ("model", "bad")), scrape.Sum("millrace_replays_total", ("model", "bad"))));
+    }
+
+    [Fact]
     public async Task Given_the_meters_of_other_libraries_When_scraped_Then_only_our_own_and_the_process_are_there()
     {
         await using var server = await MillraceServer.StartAsync(Repository.TestModels);
