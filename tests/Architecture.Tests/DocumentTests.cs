@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Routing;
 using Millrace.Architecture.Tests.Documents;
@@ -31,6 +32,20 @@ public sealed partial class DocumentTests
             .SelectMany(file => Marks().Matches(File.ReadAllText(file))).SelectMany(m => Number().Matches(m.Value)).Select(m => int.Parse(m.Value, System.Globalization.CultureInfo.InvariantCulture));
         var claimed = Claimed().Matches(Read("docs", "conformance.md")).Select(m => int.Parse(m.Groups["line"].Value, System.Globalization.CultureInfo.InvariantCulture));
         Assert.Equal(tested.Distinct().Order(), claimed.Distinct().Order());
+    }
+
+    [Fact]
+    public async Task Given_the_bugs_that_are_built_in_on_purpose_When_compared_with_the_sources_Then_each_still_fits()
+    {
+        var patches = Directory.GetFiles(Path.Combine(Repository.Root, "tests", "Chaos", "bugs"), "*.patch");
+        Assert.NotEmpty(patches);
+        foreach (var patch in patches)
+        {
+            using var git = Process.Start(new ProcessStartInfo("git", ["apply", "--check", patch]) { WorkingDirectory = Repository.Root, RedirectStandardError = true })!;
+            var errors = await git.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
+            await git.WaitForExitAsync(TestContext.Current.CancellationToken);
+            Assert.True(git.ExitCode == 0, $"{Path.GetFileName(patch)} (make bugs): {errors}");
+        }
     }
 
     [Fact]
