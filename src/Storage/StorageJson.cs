@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using Millrace.Storage.Announcements;
 using Millrace.Storage.Jobs;
+using Millrace.Storage.Models;
 using Millrace.Storage.Replays;
 
 namespace Millrace.Storage;
@@ -10,4 +11,5 @@ namespace Millrace.Storage;
 [JsonSerializable(typeof(IReadOnlyDictionary<string, string>))]
 [JsonSerializable(typeof(AnnouncedModel))]
 [JsonSerializable(typeof(BulkSettings))]
+[JsonSerializable(typeof(IReadOnlyList<VersionStatistics>))]
 internal sealed partial class StorageJson : JsonSerializerContext;

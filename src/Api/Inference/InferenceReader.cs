@@ -54,7 +54,7 @@ internal ref struct InferenceReader
         Expect(json, JsonTokenType.StartObject, "the request", "an object with inputs");
         string? id = null;
         var hasInputs = false;
-        List<string> outputs = [];
+        List<RequestedOutput> outputs = [];
         while (NextMember(ref json))
         {
             if (json.ValueTextEquals("inputs"u8))
@@ -205,22 +205,22 @@ internal ref struct InferenceReader
         return [.. shape];
     }
 
-    private readonly List<string> ReadOutputs(ref Utf8JsonReader json)
+    private readonly List<RequestedOutput> ReadOutputs(ref Utf8JsonReader json)
     {
         json.Read();
         Expect(json, JsonTokenType.StartArray, "outputs", "an array of objects with a name");
-        var outputs = new List<string>();
+        var outputs = new List<RequestedOutput>();
         while (json.Read() && json.TokenType != JsonTokenType.EndArray)
         {
             var name = ReadOutput(ref json);
             if (!_model.Outputs.Any(o => o.Name == name))
                 throw new RefusedException(ErrorCode.InvalidTensor,
                     $"There is no output {Printable(name)}; the model has {string.Join(", ", _model.Outputs.Select(o => o.Name))}.");
-            if (outputs.Contains(name))
+            if (outputs.Exists(o => o.Name == name))
                 throw new RefusedException(ErrorCode.InvalidTensor, $"Output {name} is asked for twice.");
             if (outputs.Count == _limits.MaxTensors)
                 throw Invalid($"outputs has more than {_limits.MaxTensors} tensors.");
-            outputs.Add(name);
+            outputs.Add(new RequestedOutput(name));
         }
         return outputs;
     }

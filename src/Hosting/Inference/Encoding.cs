@@ -3,17 +3,34 @@ using System.Text;
 
 namespace Millrace.Hosting.Inference;
 
-/// <summary>Writes into one array of exactly the size that was counted before.</summary>
-internal ref struct EncodingWriter(int size)
+/// <summary>Counts what <see cref="EncodingWriter"/> will write, in the same order.</summary>
+internal struct EncodingSize
 {
-    private readonly byte[] _bytes = new byte[size];
+    /// <summary>Where the data of a tensor begins: at a multiple of the largest element.</summary>
+    public const int Alignment = 8;
+
+    public int Bytes { get; private set; }
+
+    public void Add(int bytes) => Bytes = checked(Bytes + bytes);
+
+    public void Add(string? text) => Bytes = checked(Bytes + 4 + (text is null ? 0 : Encoding.UTF8.GetByteCount(text)));
+
+    public void Add(Tensor tensor)
+    {
+        Add(tensor.Name);
+        Bytes = checked(Aligned(Bytes + 1 + 4 + (8 * tensor.Shape.Length) + 4) + tensor.Data.Length);
+    }
+
+    public static int Aligned(int at) => checked(at + Alignment - 1) & -Alignment;
+}
+
+/// <summary>Writes into one array of exactly the size that was counted before.</summary>
+internal ref struct EncodingWriter(EncodingSize size)
+{
+    private readonly byte[] _bytes = new byte[size.Bytes];
     private int _at;
 
     public readonly byte[] Bytes => _at == _bytes.Length ? _bytes : throw new InvalidOperationException($"Counted {_bytes.Length} bytes, wrote {_at}.");
-
-    public static int SizeOf(string? text) => checked(4 + (text is null ? 0 : Encoding.UTF8.GetByteCount(text)));
-
-    public static int SizeOf(Tensor tensor) => checked(SizeOf(tensor.Name) + 1 + 4 + (8 * tensor.Shape.Length) + 4 + tensor.Data.Length);
 
     public void Write(byte value) => _bytes[_at++] = value;
 
@@ -46,6 +63,7 @@ internal ref struct EncodingWriter(int size)
             _at += 8;
         }
         Write(tensor.Data.Length);
+        _at = EncodingSize.Aligned(_at);
         tensor.Data.Span.CopyTo(_bytes.AsSpan(_at));
         _at += tensor.Data.Length;
     }
@@ -68,14 +86,18 @@ internal ref struct EncodingReader(ReadOnlyMemory<byte> bytes)
 
     public string? ReadText() => ReadInt() is var length && length < 0 ? null : Encoding.UTF8.GetString(Take(length).Span);
 
-    public Tensor ReadTensor()
+    /// <param name="isAligned">The data begins at a multiple of <see cref="EncodingSize.Alignment"/>.</param>
+    public Tensor ReadTensor(bool isAligned)
     {
         var name = ReadText() ?? "";
         var datatype = (Datatype)ReadByte();
         var shape = new long[ReadCount()];
         for (var at = 0; at < shape.Length; at++)
             shape[at] = BinaryPrimitives.ReadInt64LittleEndian(Take(8).Span);
-        return new Tensor(name, datatype, shape, Take(ReadInt()));
+        var length = ReadInt();
+        if (isAligned)
+            Take(EncodingSize.Aligned(_at) - _at);
+        return new Tensor(name, datatype, shape, Take(length));
     }
 
     private ReadOnlyMemory<byte> Take(int length)

@@ -3,14 +3,23 @@ namespace Millrace.Hosting.Inference;
 /// <summary>What a model answered, as it travels to the API and lies in the store.</summary>
 public sealed record InferenceResponse(string Model, string ModelVersion, string? Id, IReadOnlyList<Tensor> Outputs)
 {
-    private const byte Format = 1;
+    private const byte FirstFormat = 1; // results that were stored before outputs had settings
+    private const byte Format = 2;
 
-    /// <summary>Format (1 byte), model, version, id, outputs; see <see cref="InferenceRequest.Encode"/>.</summary>
+    /// <summary>Format (1 byte), model, version, id, outputs, each with 1 after it when it is wanted in binary; see <see cref="InferenceRequest.Encode"/>.</summary>
     public byte[] Encode()
     {
-        var size = 1 + EncodingWriter.SizeOf(Model) + EncodingWriter.SizeOf(ModelVersion) + EncodingWriter.SizeOf(Id) + 4;
+        var size = new EncodingSize();
+        size.Add(1);
+        size.Add(Model);
+        size.Add(ModelVersion);
+        size.Add(Id);
+        size.Add(4);
         foreach (var output in Outputs)
-            size = checked(size + EncodingWriter.SizeOf(output));
+        {
+            size.Add(output);
+            size.Add(1);
+        }
         var writer = new EncodingWriter(size);
         writer.Write(Format);
         writer.Write(Model);
@@ -18,7 +27,10 @@ public sealed record InferenceResponse(string Model, string ModelVersion, string
         writer.Write(Id);
         writer.Write(Outputs.Count);
         foreach (var output in Outputs)
+        {
             writer.Write(output);
+            writer.Write(output.AsBinary ? (byte)1 : (byte)0);
+        }
         return writer.Bytes;
     }
 
@@ -26,14 +38,16 @@ public sealed record InferenceResponse(string Model, string ModelVersion, string
     public static InferenceResponse Decode(ReadOnlyMemory<byte> bytes)
     {
         var reader = new EncodingReader(bytes);
-        if (reader.ReadByte() is var format && format != Format)
+        var format = reader.ReadByte();
+        if (format is not (FirstFormat or Format))
             throw new InvalidDataException($"Format {format} of a response is not known.");
+        var isFirst = format == FirstFormat;
         var model = reader.ReadText() ?? "";
         var version = reader.ReadText() ?? "";
         var id = reader.ReadText();
         var outputs = new Tensor[reader.ReadCount()];
         for (var at = 0; at < outputs.Length; at++)
-            outputs[at] = reader.ReadTensor();
+            outputs[at] = isFirst ? reader.ReadTensor(isAligned: false) : reader.ReadTensor(isAligned: true) with { AsBinary = reader.ReadByte() != 0 };
         return new InferenceResponse(model, version, id, outputs);
     }
 }

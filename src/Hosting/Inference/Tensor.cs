@@ -6,6 +6,9 @@ namespace Millrace.Hosting.Inference;
 /// <remarks>Source: Open Inference Protocol, binary tensor data extension.</remarks>
 public sealed record Tensor(string Name, Datatype Datatype, long[] Shape, ReadOnlyMemory<byte> Data)
 {
+    /// <summary>Of an output: the client asked for it in binary.</summary>
+    public bool AsBinary { get; init; }
+
     /// <summary>The product of the dimensions; 1 for a scalar.</summary>
     /// <exception cref="OverflowException">The product passes 2^63 - 1.</exception>
     public static long Count(ReadOnlySpan<long> shape)

@@ -44,9 +44,40 @@ public sealed record AnnouncedModel
     /// <summary>Most rows in one run; 0 when the model is not batched.</summary>
     public int MaxBatchSize { get; init; }
 
+    /// <summary>How the version is run, and how calls are shared among the versions.</summary>
+    public AnnouncedSettings Settings { get; init; } = new();
+
+    /// <summary>The newest wish for this model (<see cref="Models.ModelWish.Revision"/>) that this worker had read when it announced this; 0 for none.</summary>
+    public long Wish { get; init; }
+
     /// <summary>No live worker has this model: its workers may have been scaled to zero.</summary>
     [JsonIgnore]
     public bool IsRemembered { get; init; }
+}
+
+/// <summary>What <c>model.json</c> says of a version, as clients may see it.</summary>
+public sealed record AnnouncedSettings
+{
+    /// <summary>Threads of one run.</summary>
+    public int Threads { get; init; } = 1;
+
+    /// <summary>Numbers of rows at which a batch leaves without waiting for more.</summary>
+    public IReadOnlyList<int> PreferredBatchSizes { get; init; } = [];
+
+    /// <summary>How long a request waits for company, in microseconds; 0: not at all.</summary>
+    public long MaxQueueDelayMicroseconds { get; init; }
+
+    /// <summary>Which versions are served: <c>{"latest": {"num_versions": 1}}</c>, <c>{"all": {}}</c> or <c>{"specific": {"versions": [1, 3]}}</c>, as JSON.</summary>
+    public string VersionPolicy { get; init; } = """{"all":{}}""";
+
+    /// <summary>Shares of the calls that name no version, by version; empty: all go to the newest.</summary>
+    public IReadOnlyDictionary<string, int> Traffic { get; init; } = new Dictionary<string, int>();
+
+    /// <summary>The request header whose value decides the version, so that a caller stays on one; empty: the caller's key.</summary>
+    public string StickyHeader { get; init; } = "";
+
+    /// <summary>A version keeps a caller: by <see cref="StickyHeader"/> or key, not by chance.</summary>
+    public bool IsSticky { get; init; }
 }
 
 /// <param name="Datatype">The protocol's name, as FP32.</param>

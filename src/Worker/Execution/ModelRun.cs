@@ -59,7 +59,7 @@ internal static class ModelRun
 
     private static string[] Wanted(LoadedModel model, IReadOnlyList<InferenceRequest> requests) => requests.Any(r => r.Outputs.Count == 0)
         ? model.Outputs.Select(o => o.Name).ToArray()
-        : requests.SelectMany(r => r.Outputs).Distinct().ToArray();
+        : requests.SelectMany(r => r.Outputs).Select(o => o.Name).Distinct().ToArray();
 
     private static OrtValue ToOrt(TensorSpec spec, IReadOnlyList<InferenceRequest> requests)
     {
@@ -122,8 +122,8 @@ internal static class ModelRun
     }
 
     private static Tensor[] Select(LoadedModel model, InferenceRequest request, Dictionary<string, Tensor> tensors) => request.Outputs.Count == 0
-        ? model.Outputs.Select(o => tensors[o.Name]).ToArray()
-        : request.Outputs.Select(name => tensors[name]).ToArray();
+        ? model.Outputs.Select(o => tensors[o.Name] with { AsBinary = request.AllAsBinary }).ToArray()
+        : request.Outputs.Select(o => tensors[o.Name] with { AsBinary = o.AsBinary }).ToArray();
 
     private static Tensor[][] Split(LoadedModel model, IReadOnlyList<InferenceRequest> requests, Dictionary<string, Tensor> tensors)
     {

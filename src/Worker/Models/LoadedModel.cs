@@ -14,6 +14,7 @@ internal sealed class LoadedModel : IDisposable
         (Name, Version, Hash, Session) = (name, version, hash, session);
         Inputs = session.InputMetadata.Select(m => OrtTypes.ToSpec("input", m.Key, m.Value)).ToArray();
         Outputs = session.OutputMetadata.Select(m => OrtTypes.ToSpec("output", m.Key, m.Value)).ToArray();
+        Config = config;
         Instances = config.Instances;
         var rowsEverywhere = Inputs.Concat(Outputs).All(t => t.Shape is [-1, ..]);
         MaxBatchSize = rowsEverywhere ? config.MaxBatchSize : 0;
@@ -28,6 +29,10 @@ internal sealed class LoadedModel : IDisposable
     public IReadOnlyList<TensorSpec> Inputs { get; }
     public IReadOnlyList<TensorSpec> Outputs { get; }
     public int Instances { get; }
+    public ModelConfig Config { get; }
+
+    /// <summary>For an output, the names of its classes by index; none where no file has them.</summary>
+    public IReadOnlyDictionary<string, string[]> Labels { get; init; } = new Dictionary<string, string[]>();
 
     /// <summary>Most rows in one run; 0 when requests run one by one.</summary>
     public int MaxBatchSize { get; private set; }

@@ -18,6 +18,15 @@ internal sealed class ModelConfig
     /// <summary>Threads of one run. Default 1; instances × threads should not pass the cores.</summary>
     public int Threads { get; set; } = 1;
 
+    /// <summary>Numbers of rows at which a batch leaves at once, while <see cref="MaxQueueDelayMicroseconds"/> would let it wait for more. Default none.</summary>
+    public int[] PreferredBatchSizes { get; set; } = [];
+
+    /// <summary>How long a request waits for company although an instance is free. Default 0: not at all.</summary>
+    public long MaxQueueDelayMicroseconds { get; set; }
+
+    /// <summary>Most bytes of all outputs of one request; what passes it fails as <c>result_too_large</c>. Default 256 MiB.</summary>
+    public long MaxOutputBytes { get; set; } = 256 << 20;
+
     /// <exception cref="InvalidDataException">The file is not what it should be; the message says why.</exception>
     public static ModelConfig Read(string file)
     {

@@ -96,6 +96,7 @@ internal sealed class RabbitEvents : IEventBus, IAsyncDisposable
 [JsonSerializable(typeof(ChaosOrder))]
 [JsonSerializable(typeof(JobsFinished))]
 [JsonSerializable(typeof(ModelsChanged))]
+[JsonSerializable(typeof(ModelWished))]
 [JsonSerializable(typeof(StopRuns))]
 [JsonSerializable(typeof(RunJob))]
 internal sealed partial class EventsJson : JsonSerializerContext;
