@@ -26,18 +26,20 @@ internal sealed class Batcher : IDisposable
     private readonly RunMetrics _metrics;
     private readonly FaultPoints _faults;
     private readonly ResiliencePipeline _calls;
-    private readonly ResiliencePipeline<Tensor[][]> _outcomes;
+    private readonly ResiliencePipeline<ModelRun> _outcomes;
     private readonly TimeProvider _time;
     private readonly ILogger<Batcher> _logger;
     private readonly List<Thread> _threads = [];
     private double _secondsPerItem = ClaimAheadSeconds;
     private bool _stopped;
 
-    public Batcher(LoadedModel model, RunLedger ledger, RunMetrics metrics, FaultPoints faults, ChaosSwitch chaos, TimeProvider time, ILogger<Batcher> logger)
+    /// <param name="statistics">Those of a batcher before this one, to be counted on.</param>
+    public Batcher(LoadedModel model, RunLedger ledger, RunMetrics metrics, FaultPoints faults, ChaosSwitch chaos, TimeProvider time, ILogger<Batcher> logger, RunStatistics? statistics = null)
     {
         (Model, _ledger, _metrics, _faults, _time, _logger) = (model, ledger, metrics, faults, time, logger);
+        Statistics = statistics ?? new RunStatistics(model.Name, model.Version, time);
         _calls = chaos.Calls(ChaosTargets.Model, static () => new InjectedFaultException("The run was made to fail (chaos)."));
-        _outcomes = chaos.Outcomes(ChaosTargets.Model, static () => Outcome.FromException<Tensor[][]>(new InvalidDataException("The output was made unreadable (chaos).")));
+        _outcomes = chaos.Outcomes(ChaosTargets.Model, static () => Outcome.FromException<ModelRun>(new InvalidDataException("The output was made unreadable (chaos).")));
         _waiting = new WaitingItems(model);
         for (var instance = 0; instance < model.Instances; instance++)
         {
@@ -48,6 +50,7 @@ internal sealed class Batcher : IDisposable
     }
 
     public LoadedModel Model { get; }
+    public RunStatistics Statistics { get; }
 
     /// <summary>Jobs that are worth having here at once: those in the runs and, where runs are short, as many ready behind them.</summary>
     public int JobSlots
@@ -64,6 +67,7 @@ internal sealed class Batcher : IDisposable
 
     public void Add(WorkItem item)
     {
+        item.Arrived = _time.GetTimestamp();
         if (item.Trace is not null)
             item.ArrivedAt = _time.GetUtcNow();
         lock (_gate)
@@ -123,7 +127,13 @@ internal sealed class Batcher : IDisposable
         {
             while (true)
             {
-                _waiting.Take(batch, _time.GetTimestamp());
+                var now = _time.GetTimestamp();
+                if (!_stopped && _waiting.WaitForCompany(now, _time.TimestampFrequency) is var wait && wait > TimeSpan.Zero)
+                {
+                    Monitor.Wait(_gate, wait); // an arrival wakes it too
+                    continue;
+                }
+                _waiting.Take(batch, now);
                 if (batch.Count > 0)
                     return true;
                 if (_stopped)
@@ -140,7 +150,7 @@ internal sealed class Batcher : IDisposable
             return;
         if (batch.Count == 1)
         {
-            batch[0].TryEnd(new RunOutcome.Failed(RunFailure.From(error)));
+            Fail(batch[0], error);
             return;
         }
         if (error is UnevenBatchException)
@@ -149,8 +159,14 @@ internal sealed class Batcher : IDisposable
         foreach (var item in batch.Where(i => !i.HasEnded)) // one bad request must not fail its neighbours
         {
             if (TryRun([item]) is { } own)
-                item.TryEnd(new RunOutcome.Failed(RunFailure.From(own)));
+                Fail(item, own);
         }
+    }
+
+    private void Fail(WorkItem item, Exception error)
+    {
+        item.TryEnd(new RunOutcome.Failed(RunFailure.From(error)));
+        Statistics.Failed(_time.GetElapsedTime(item.Arrived));
     }
 
     private Exception? TryRun(IReadOnlyList<WorkItem> items)
@@ -163,16 +179,24 @@ internal sealed class Batcher : IDisposable
         {
             _faults.Hit(Points.InRun, Model.Name);
             _calls.Execute(static () => { });
-            var outputs = _outcomes.Execute(() => ModelRun.Run(Model, items.Select(i => i.Request).ToArray(), run.Options));
+            var waited = TimeSpan.Zero;
+            foreach (var item in items)
+                waited += _time.GetElapsedTime(item.Arrived, started);
+            using var call = new ModelRun(Model, items.Select(i => i.Request).ToArray());
+            var ready = _time.GetTimestamp();
+            _outcomes.Execute(static state => { state.Call.Execute(state.Options); return state.Call; }, (Call: call, run.Options));
+            var ran = _time.GetTimestamp();
             _ledger.Write("end", this, items); // before any outcome leaves: a result that is written earlier is not this run's
             _faults.Hit(Points.AfterRun, Model.Name);
             Observe(_time.GetElapsedTime(started), items.Count);
             for (var at = 0; at < items.Count; at++)
-                items[at].TryEnd(Respond(items[at].Request, outputs[at]));
+                items[at].TryEnd(Respond(call, items[at].Request, at));
+            Statistics.Ran(items.Count, items.Sum(i => i.Rows ?? 1), waited,
+                new RunTimes(_time.GetElapsedTime(started, ready), _time.GetElapsedTime(ready, ran), _time.GetElapsedTime(ran)));
             return null;
         }
         catch (Exception error) when (error is OnnxRuntimeException or UnevenBatchException or InvalidDataException or InjectedFaultException
-            or OutOfMemoryException or OverflowException)
+            or ResultTooLargeException or OutOfMemoryException or OverflowException)
         {
             _ledger.Write("end", this, items);
             _metrics.Failed(Model.Name, Model.Version);
@@ -181,13 +205,14 @@ internal sealed class Batcher : IDisposable
         }
     }
 
-    private RunOutcome Respond(InferenceRequest request, Tensor[] outputs)
+    private RunOutcome Respond(ModelRun call, InferenceRequest request, int index)
     {
-        try { return new RunOutcome.Done(new InferenceResponse(Model.Name, Model.Version, request.Id, outputs).Encode()); }
+        try { return new RunOutcome.Done(new InferenceResponse(Model.Name, Model.Version, request.Id, call.OutputsOf(index)).Encode()); }
+        catch (Exception error) when (error is ResultTooLargeException or InvalidDataException) { return new RunOutcome.Failed(RunFailure.From(error)); }
         catch (OverflowException)
         {
             return new RunOutcome.Failed(new RunFailure(
-                JobErrorCodes.ResultTooLarge, "The result is larger than can be sent.", false, Messages.InferFailure.ModelError));
+                JobErrorCodes.ResultTooLarge, "The result is larger than can be sent.", false, Messages.InferFailure.TooLarge));
         }
     }
 

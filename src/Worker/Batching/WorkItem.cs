@@ -16,6 +16,7 @@ internal sealed class WorkItem
     // Who waits only hands the outcome on, so that runs on the thread that ends it: 64 items are not worth 64 wake-ups.
     private readonly TaskCompletionSource<RunOutcome> _outcome = new();
 
+    private readonly InferenceRequest _request = null!;
     private volatile ActiveRun? _run;
 
     public required Guid Id { get; init; }
@@ -23,7 +24,17 @@ internal sealed class WorkItem
 
     /// <summary>1 first; a smaller number runs earlier.</summary>
     public required int Priority { get; init; }
-    public required InferenceRequest Request { get; init; }
+    public required InferenceRequest Request
+    {
+        get => _request;
+        init => (_request, Rows) = (value, Batches.Rows(value));
+    }
+
+    /// <summary>What it brings to a batch; null when it can share none.</summary>
+    public long? Rows { get; private init; }
+
+    /// <summary>Bytes that it holds while it waits.</summary>
+    public long Bytes { get; init; }
 
     /// <summary>A <see cref="TimeProvider"/> timestamp after which nobody waits for the answer. Of a job: set when its run begins.</summary>
     public long Deadline { get; set; } = long.MaxValue;
@@ -43,8 +54,9 @@ internal sealed class WorkItem
     /// <summary>Where its spans belong, if its trace is recorded.</summary>
     public ActivityContext? Trace { get; init; }
 
-    /// <summary>When it came to the batcher.</summary>
+    /// <summary>When it came to the batcher: for its span, and as a <see cref="TimeProvider"/> timestamp.</summary>
     public DateTimeOffset ArrivedAt { get; set; }
+    public long Arrived { get; set; }
 
     /// <summary>The run that it is part of at present.</summary>
     public ActiveRun? Run

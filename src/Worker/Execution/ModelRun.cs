@@ -6,70 +6,113 @@ using Millrace.Worker.Models;
 
 namespace Millrace.Worker.Execution;
 
-/// <summary>One call of a model: rows of several requests in, rows of each out.</summary>
-internal static class ModelRun
+/// <summary>One call of a model: rows of several requests in, rows of each out. A single request's data is used where it lies; what comes out is a view of the
+/// runtime's memory until this is disposed.</summary>
+internal sealed class ModelRun : IDisposable
 {
-    /// <summary>Rows of a request: the first dimension that all inputs share. Null when they share none, so that it must run alone.</summary>
-    public static long? Rows(InferenceRequest request)
-    {
-        long? rows = null;
-        foreach (var input in request.Inputs)
-        {
-            if (input.Shape.Length == 0 || (rows ?? input.Shape[0]) != input.Shape[0])
-                return null;
-            rows = input.Shape[0];
-        }
-        return rows;
-    }
+    private readonly LoadedModel _model;
+    private readonly IReadOnlyList<InferenceRequest> _requests;
+    private readonly List<MemoryHandle> _pins = [];
+    private readonly OrtValue[] _inputs;
+    private readonly string[] _wanted;
+    private IDisposableReadOnlyCollection<OrtValue>? _outputs;
+    private Tensor[] _tensors = [];
 
-    /// <summary>Whether two requests differ in nothing but their rows.</summary>
-    public static bool Agree(InferenceRequest one, InferenceRequest other)
+    /// <summary>Takes requests that agree, to be run as one batch; a single one may have any shape.</summary>
+    public ModelRun(LoadedModel model, IReadOnlyList<InferenceRequest> requests)
     {
-        foreach (var input in one.Inputs)
-        {
-            var twin = Find(other, input.Name);
-            if (twin.Shape.Length != input.Shape.Length || !twin.Shape.AsSpan(1).SequenceEqual(input.Shape.AsSpan(1)))
-                return false;
-        }
-        return true;
-    }
-
-    /// <summary>Runs requests that agree as one batch; a single one may have any shape.</summary>
-    /// <returns>For each request its outputs, in the order that it asked for.</returns>
-    /// <exception cref="OnnxRuntimeException">The graph failed, or was told to terminate.</exception>
-    /// <exception cref="UnevenBatchException">An output's first dimension is not the rows that went in.</exception>
-    public static Tensor[][] Run(LoadedModel model, IReadOnlyList<InferenceRequest> requests, RunOptions options)
-    {
-        var wanted = Wanted(model, requests);
-        var inputs = new OrtValue[model.Inputs.Count];
+        (_model, _requests, _wanted) = (model, requests, Wanted(model, requests));
+        _inputs = new OrtValue[model.Inputs.Count];
         try
         {
-            for (var at = 0; at < inputs.Length; at++)
-                inputs[at] = ToOrt(model.Inputs[at], requests);
-            using var outputs = model.Session.Run(options, model.Inputs.Select(i => i.Name).ToArray(), inputs, wanted);
-            var tensors = wanted.Zip(outputs, (name, value) => FromOrt(name, value)).ToDictionary(t => t.Name);
-            return requests.Count == 1 ? [Select(model, requests[0], tensors)] : Split(model, requests, tensors);
+            for (var at = 0; at < _inputs.Length; at++)
+                _inputs[at] = ToOrt(model.Inputs[at]);
         }
-        finally
+        catch
         {
-            foreach (var input in inputs)
-                input?.Dispose();
+            Dispose();
+            throw;
         }
     }
 
-    private static string[] Wanted(LoadedModel model, IReadOnlyList<InferenceRequest> requests) => requests.Any(r => r.Outputs.Count == 0)
-        ? model.Outputs.Select(o => o.Name).ToArray()
-        : requests.SelectMany(r => r.Outputs).Select(o => o.Name).Distinct().ToArray();
-
-    private static OrtValue ToOrt(TensorSpec spec, IReadOnlyList<InferenceRequest> requests)
+    /// <exception cref="OnnxRuntimeException">The graph failed, or was told to terminate.</exception>
+    /// <exception cref="UnevenBatchException">An output's first dimension is not the rows that went in.</exception>
+    /// <exception cref="ResultTooLargeException">The outputs pass what the model may answer with.</exception>
+    public void Execute(RunOptions options)
     {
-        var parts = requests.Select(r => Find(r, spec.Name)).ToArray();
-        var shape = parts[0].Shape;
-        if (parts.Length > 1)
-            shape = [parts.Sum(p => p.Shape[0]), .. shape.AsSpan(1)];
-        if (spec.Datatype == Datatype.Bytes)
-            return ToOrtStrings(parts, shape);
-        var value = OrtValue.CreateAllocatedTensorValue(OrtAllocator.DefaultInstance, spec.Datatype.ToElementType(), shape);
+        _outputs = _model.Session.Run(options, _model.InputNames, _inputs, _wanted);
+        if (_requests.Count == 1)
+            CheckSize(_outputs.Where(o => !IsText(o)).Sum(o => o.GetTensorSizeInBytes()));
+        _tensors = new Tensor[_wanted.Length];
+        for (var at = 0; at < _wanted.Length; at++)
+            _tensors[at] = FromOrt(_wanted[at], _outputs[at]);
+        if (_requests.Count > 1)
+            CheckRows();
+    }
+
+    /// <summary>The outputs of one request, in the order that it asked for.</summary>
+    /// <exception cref="ResultTooLargeException">They pass what the model may answer with.</exception>
+    public Tensor[] OutputsOf(int index)
+    {
+        var request = _requests[index];
+        var outputs = request.Outputs.Count == 0
+            ? _model.Outputs.Select(o => RowsOf(Find(o.Name), index) with { AsBinary = request.AllAsBinary }).ToArray()
+            : request.Outputs.Select(asked => Answer(RowsOf(Find(asked.Name), index), asked)).ToArray();
+        CheckSize(outputs.Sum(o => (long)o.Data.Length));
+        return outputs;
+    }
+
+    public void Dispose()
+    {
+        _outputs?.Dispose();
+        foreach (var input in _inputs)
+            input?.Dispose();
+        foreach (var pin in _pins)
+            pin.Dispose();
+    }
+
+    private Tensor Answer(Tensor tensor, RequestedOutput asked)
+    {
+        if (asked.Classes > 0)
+            tensor = Classification.Of(tensor, asked.Classes, _model.Labels.GetValueOrDefault(asked.Name) ?? []);
+        return tensor with { AsBinary = asked.AsBinary };
+    }
+
+    private static string[] Wanted(LoadedModel model, IReadOnlyList<InferenceRequest> requests)
+    {
+        if (requests.Any(r => r.Outputs.Count == 0))
+            return model.OutputNames;
+        return requests.SelectMany(r => r.Outputs).Select(o => o.Name).Distinct().ToArray();
+    }
+
+    private OrtValue ToOrt(TensorSpec spec)
+    {
+        if (_requests.Count == 1)
+        {
+            var only = InputOf(_requests[0], spec.Name);
+            return spec.Datatype == Datatype.Bytes ? ToOrtStrings([only], only.Shape) : Use(only);
+        }
+        var parts = _requests.Select(r => InputOf(r, spec.Name)).ToArray();
+        long[] shape = [parts.Sum(p => p.Shape[0]), .. parts[0].Shape.AsSpan(1)];
+        return spec.Datatype == Datatype.Bytes ? ToOrtStrings(parts, shape) : Join(parts, shape);
+    }
+
+    /// <summary>The tensor's own memory, if it lies where its elements may be read.</summary>
+    private unsafe OrtValue Use(Tensor tensor)
+    {
+        var size = tensor.Datatype.ElementSize();
+        if (tensor.Data.Length == 0)
+            return OrtValue.CreateAllocatedTensorValue(OrtAllocator.DefaultInstance, tensor.Datatype.ToElementType(), tensor.Shape);
+        var pin = tensor.Data.Pin();
+        _pins.Add(pin);
+        if ((nuint)pin.Pointer % (nuint)size != 0)
+            return Join([tensor], tensor.Shape);
+        return OrtValue.CreateTensorValueWithData(OrtMemoryInfo.DefaultInstance, tensor.Datatype.ToElementType(), tensor.Shape, (nint)pin.Pointer, tensor.Data.Length);
+    }
+
+    private static OrtValue Join(Tensor[] parts, long[] shape)
+    {
+        var value = OrtValue.CreateAllocatedTensorValue(OrtAllocator.DefaultInstance, parts[0].Datatype.ToElementType(), shape);
         if (Tensor.Count(shape) == 0)
             return value;
         var target = value.GetTensorMutableRawData();
@@ -103,9 +146,11 @@ internal static class ModelRun
             throw new InvalidDataException($"Output {name} is not a tensor.");
         var info = value.GetTensorTypeAndShape();
         var datatype = info.ElementDataType.ToDatatype();
+        if (datatype != Datatype.Bytes && value.GetTensorSizeInBytes() is > int.MaxValue and var size)
+            throw new ResultTooLargeException(size, int.MaxValue);
         if (datatype == Datatype.Bytes)
             return new Tensor(name, datatype, info.Shape, FromOrtStrings(value, Tensor.Count(info.Shape)));
-        return new Tensor(name, datatype, info.Shape, info.ElementCount == 0 ? default : value.GetTensorMutableRawData().ToArray());
+        return new Tensor(name, datatype, info.Shape, info.ElementCount == 0 ? default : new OrtMemory(value).Memory);
     }
 
     private static ReadOnlyMemory<byte> FromOrtStrings(OrtValue value, long count)
@@ -121,43 +166,56 @@ internal static class ModelRun
         return buffer.WrittenMemory;
     }
 
-    private static Tensor[] Select(LoadedModel model, InferenceRequest request, Dictionary<string, Tensor> tensors) => request.Outputs.Count == 0
-        ? model.Outputs.Select(o => tensors[o.Name] with { AsBinary = request.AllAsBinary }).ToArray()
-        : request.Outputs.Select(o => tensors[o.Name] with { AsBinary = o.AsBinary }).ToArray();
+    private static bool IsText(OrtValue value) => value.IsTensor && value.GetTensorTypeAndShape().IsString;
 
-    private static Tensor[][] Split(LoadedModel model, IReadOnlyList<InferenceRequest> requests, Dictionary<string, Tensor> tensors)
+    private void CheckSize(long bytes)
     {
-        var rows = requests.Select(r => r.Inputs[0].Shape[0]).ToArray();
-        var total = rows.Sum();
-        var parts = tensors.Values.ToDictionary(t => t.Name, t =>
-            t.Shape is [var first, ..] && first == total ? SplitRows(t, rows) : throw new UnevenBatchException(t.Name, total));
-        return requests.Select((request, index) => Select(model, request, parts.ToDictionary(p => p.Key, p => p.Value[index]))).ToArray();
+        if (bytes > _model.Config.MaxOutputBytes)
+            throw new ResultTooLargeException(bytes, _model.Config.MaxOutputBytes);
     }
 
-    private static Tensor[] SplitRows(Tensor tensor, long[] rows)
+    private void CheckRows()
     {
-        var parts = new Tensor[rows.Length];
-        var rest = tensor.Data;
-        for (var at = 0; at < rows.Length; at++)
+        var rows = _requests.Sum(RowsOf);
+        foreach (var tensor in _tensors)
         {
-            long[] shape = [rows[at], .. tensor.Shape.AsSpan(1)];
-            var elements = Tensor.Count(shape);
-            var length = tensor.Datatype == Datatype.Bytes ? StringsLength(rest.Span, elements) : checked((int)(elements * tensor.Datatype.ElementSize()));
-            parts[at] = tensor with { Shape = shape, Data = rest[..length] };
-            rest = rest[length..];
+            if (tensor.Shape is not [var first, ..] || first != rows)
+                throw new UnevenBatchException(tensor.Name, rows);
         }
-        return parts;
     }
 
-    private static int StringsLength(ReadOnlySpan<byte> data, long elements)
+    private Tensor RowsOf(Tensor tensor, int index)
     {
-        var length = 0;
-        for (; elements > 0; elements--)
-            length += 4 + (int)BinaryPrimitives.ReadUInt32LittleEndian(data[length..]);
-        return length;
+        if (_requests.Count == 1)
+            return tensor;
+        var before = 0L;
+        for (var at = 0; at < index; at++)
+            before += RowsOf(_requests[at]);
+        var count = RowsOf(_requests[index]);
+        var (start, end) = (Offset(tensor, before), Offset(tensor, before + count));
+        return tensor with { Shape = [count, .. tensor.Shape.AsSpan(1)], Data = tensor.Data[start..end] };
     }
 
-    private static Tensor Find(InferenceRequest request, string name)
+    /// <summary>Where a row begins.</summary>
+    private static int Offset(Tensor tensor, long row)
+    {
+        if (tensor.Datatype != Datatype.Bytes)
+            return checked((int)(row * Tensor.Count(tensor.Shape.AsSpan(1)) * tensor.Datatype.ElementSize()));
+        var at = 0;
+        for (var left = row * Tensor.Count(tensor.Shape.AsSpan(1)); left > 0; left--)
+            at += 4 + (int)BinaryPrimitives.ReadUInt32LittleEndian(tensor.Data.Span[at..]);
+        return at;
+    }
+
+    private static long RowsOf(InferenceRequest request) => request.Inputs[0].Shape[0];
+
+    private Tensor Find(string name)
+    {
+        var at = Array.IndexOf(_wanted, name);
+        return _tensors[at];
+    }
+
+    private static Tensor InputOf(InferenceRequest request, string name)
     {
         foreach (var input in request.Inputs)
         {
@@ -166,8 +224,34 @@ internal static class ModelRun
         }
         throw new InvalidDataException($"The request has no input {name}.");
     }
+
+    /// <summary>The runtime's memory as ours, as long as the value lives.</summary>
+    private sealed unsafe class OrtMemory : MemoryManager<byte>
+    {
+        private readonly byte* _start;
+        private readonly int _length;
+
+        public OrtMemory(OrtValue value)
+        {
+            var bytes = value.GetTensorMutableRawData();
+            _start = (byte*)System.Runtime.CompilerServices.Unsafe.AsPointer(ref System.Runtime.InteropServices.MemoryMarshal.GetReference(bytes)); // native, so it never moves
+            _length = bytes.Length;
+        }
+
+        public override Span<byte> GetSpan() => new(_start, _length);
+
+        public override MemoryHandle Pin(int elementIndex = 0) => new(_start + elementIndex);
+
+        public override void Unpin() { }
+
+        protected override void Dispose(bool disposing) { }
+    }
 }
 
 /// <summary>An output of a batch can't be told apart by rows.</summary>
 internal sealed class UnevenBatchException(string output, long rows)
     : Exception($"Output {output} has not the {rows} rows that went in, so requests to this model can't share a run.");
+
+/// <summary>The outputs are larger than the model may answer with.</summary>
+internal sealed class ResultTooLargeException(long bytes, long most)
+    : Exception($"The outputs take {bytes} bytes, and {most} are the most (max_output_bytes of the model).");

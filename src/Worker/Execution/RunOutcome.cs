@@ -36,11 +36,13 @@ internal sealed partial record RunFailure(string Code, string Message, bool Retr
     public static RunFailure From(Exception error) => error switch
     {
         // ONNX Runtime has one exception type; the text names the code (measured with 1.31: wrong index, rank or value are InvalidArgument).
+        OnnxRuntimeException when error.Message.Contains("allocate memory", StringComparison.Ordinal)
+            || error.Message.Contains("smaller than requested bytes", StringComparison.Ordinal) // the shared arena is full
+            || error.Message.Contains("bad_alloc", StringComparison.Ordinal) => OutOfMemory,
         OnnxRuntimeException when error.Message.Contains("ErrorCode:InvalidArgument", StringComparison.Ordinal) =>
             new(JobErrorCodes.ModelError, $"The model refused the input: {Clean(error.Message)}", false, InferFailure.InvalidInput),
-        OnnxRuntimeException when error.Message.Contains("allocate memory", StringComparison.Ordinal)
-            || error.Message.Contains("bad_alloc", StringComparison.Ordinal) => OutOfMemory,
         OutOfMemoryException => OutOfMemory,
+        ResultTooLargeException => new(JobErrorCodes.ResultTooLarge, error.Message, false, InferFailure.TooLarge),
         InvalidDataException or OverflowException => new(JobErrorCodes.InvalidOutput, Clean(error.Message), false, InferFailure.ModelError),
         OnnxRuntimeException => new(JobErrorCodes.ModelError, $"The model failed: {Clean(error.Message)}", true, InferFailure.ModelError),
         _ => new(JobErrorCodes.ModelError, "The model run failed.", true, InferFailure.ModelError),

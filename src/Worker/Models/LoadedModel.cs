@@ -14,6 +14,8 @@ internal sealed class LoadedModel : IDisposable
         (Name, Version, Hash, Session) = (name, version, hash, session);
         Inputs = session.InputMetadata.Select(m => OrtTypes.ToSpec("input", m.Key, m.Value)).ToArray();
         Outputs = session.OutputMetadata.Select(m => OrtTypes.ToSpec("output", m.Key, m.Value)).ToArray();
+        InputNames = Inputs.Select(i => i.Name).ToArray();
+        OutputNames = Outputs.Select(o => o.Name).ToArray();
         Config = config;
         Instances = config.Instances;
         var rowsEverywhere = Inputs.Concat(Outputs).All(t => t.Shape is [-1, ..]);
@@ -28,6 +30,8 @@ internal sealed class LoadedModel : IDisposable
     public InferenceSession Session { get; }
     public IReadOnlyList<TensorSpec> Inputs { get; }
     public IReadOnlyList<TensorSpec> Outputs { get; }
+    public string[] InputNames { get; }
+    public string[] OutputNames { get; }
     public int Instances { get; }
     public ModelConfig Config { get; }
 
