@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Writes the benchmark models: mlp (64 -> 256 -> 10, about 20 us) and cnn (3x64x64 -> 10, about a millisecond).
+"""Writes the benchmark models: mlp (64 -> 256 -> 10, about 20 us), cnn (3x64x64 -> 10, about a millisecond), and mib (1 MiB -> 1 MiB).
 
     make_models.py [FOLDER]     (default: models/ beside this file; needs Debian's python3-onnx)
 
@@ -23,10 +23,10 @@ def weights(name, *shape):
     return numpy_helper.from_array(values, name)
 
 
-def save(folder, name, nodes, input_shape, initializers):
+def save(folder, name, nodes, input_shape, initializers, output_shape=("N", 10)):
     """Checks a graph from x to y and writes it as version 1 of the model repository."""
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, input_shape)
-    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 10])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, output_shape)
     graph = helper.make_graph(nodes, name, [x], [y], initializers)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
     model.ir_version = 8
@@ -68,7 +68,13 @@ def make_cnn(folder):
     save(folder, "cnn", nodes, ["N", 3, 64, 64], initializers)
 
 
+def make_mib(folder):
+    """A mebibyte in and a mebibyte out, and next to nothing between: what carrying it costs is what is measured."""
+    save(folder, "mib", [helper.make_node("Relu", ["x"], ["y"])], ["N", 262144], [], ["N", 262144])
+
+
 if __name__ == "__main__":
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent / "models"
     make_mlp(target)
     make_cnn(target)
+    make_mib(target)

@@ -18,6 +18,8 @@ internal ref struct InferenceReader
     private readonly bool _strict;
     private readonly Tensor?[] _inputs;
     private InferenceSettings _settings;
+    private bool _isGeneral;
+    private int _skipped; // bytes that the present reader has not seen, as another read them
 
     private InferenceReader(ReadOnlySpan<byte> json, ServedVersion model, LimitsOptions limits, bool strict)
     {
@@ -35,6 +37,24 @@ internal ref struct InferenceReader
         try
         {
             var reader = new InferenceReader(json, model, limits, strict);
+            return (reader.Read(), reader._settings);
+        }
+        catch (JsonException)
+        {
+            return Explain(json, model, limits, strict);
+        }
+        catch (InvalidOperationException) // a string that is not valid Unicode
+        {
+            throw new RefusedException(ErrorCode.InvalidJson, "The body has a string that is not valid UTF-8 or has half a surrogate pair.");
+        }
+    }
+
+    /// <summary>Once more without the reader of plain numbers, after which positions are not those of the body.</summary>
+    private static (InferenceRequest Request, InferenceSettings Settings) Explain(ReadOnlySpan<byte> json, ServedVersion model, LimitsOptions limits, bool strict)
+    {
+        try
+        {
+            var reader = new InferenceReader(json, model, limits, strict) { _isGeneral = true };
             return (reader.Read(), reader._settings);
         }
         catch (JsonException error)
@@ -88,7 +108,7 @@ internal ref struct InferenceReader
         return _inputs!;
     }
 
-    private readonly void ReadInputs(ref Utf8JsonReader json)
+    private void ReadInputs(ref Utf8JsonReader json)
     {
         json.Read();
         Expect(json, JsonTokenType.StartArray, "inputs", "an array of tensors");
@@ -101,7 +121,7 @@ internal ref struct InferenceReader
         }
     }
 
-    private readonly void ReadInput(ref Utf8JsonReader json)
+    private void ReadInput(ref Utf8JsonReader json)
     {
         Expect(json, JsonTokenType.StartObject, "an input", "an object with name, shape, datatype and data");
         var draft = new InputDraft();
@@ -124,7 +144,7 @@ internal ref struct InferenceReader
         {
             var again = new Utf8JsonReader(_json[draft.DataAt..draft.DataEnd], new JsonReaderOptions { MaxDepth = _limits.MaxJsonDepth });
             again.Read();
-            draft.Data = TensorJsonReader.Read(ref again, draft.Name ?? "", Check(draft), Count(draft, draft.DataEnd - draft.DataAt));
+            draft.Data = TensorJsonReader.Read(ref again, draft.Name ?? "", Check(draft), Count(draft, draft.DataEnd - draft.DataAt), _json[draft.DataAt..draft.DataEnd], out _);
         }
         var index = IndexOf(draft);
         if (draft.Data is not { } data)
@@ -132,17 +152,19 @@ internal ref struct InferenceReader
         _inputs[index] = new Tensor(draft.Name!, Check(draft), draft.Shape!, data);
     }
 
-    private readonly void ReadData(ref Utf8JsonReader json, InputDraft draft)
+    private void ReadData(ref Utf8JsonReader json, InputDraft draft)
     {
         json.Read();
-        draft.DataAt = Once(draft.DataAt < 0, "data", (int)json.TokenStartIndex);
+        draft.DataAt = Once(draft.DataAt < 0, "data", _skipped + (int)json.TokenStartIndex);
         if (draft.IsDescribed)
         {
-            draft.Data = TensorJsonReader.Read(ref json, draft.Name!, Check(draft), Count(draft, _json.Length - draft.DataAt));
+            draft.Data = TensorJsonReader.Read(ref json, draft.Name!, Check(draft), Count(draft, _json.Length - draft.DataAt), _isGeneral ? default : _json[draft.DataAt..], out var skipped);
+            if (skipped > 0)
+                _skipped = draft.DataAt + skipped;
             return;
         }
         json.Skip();
-        draft.DataEnd = (int)json.BytesConsumed;
+        draft.DataEnd = _skipped + (int)json.BytesConsumed;
     }
 
     /// <summary>The datatype, after name, datatype and shape were found to be what the model takes.</summary>

@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Buffers.Binary;
-using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
 using Millrace.Api.Errors;
@@ -11,34 +10,57 @@ namespace Millrace.Api.Inference;
 /// <summary>Reads a tensor's <c>data</c> straight into its binary form: flat or nested at any depth, row-major, but never ragged.</summary>
 internal static class TensorJsonReader
 {
-    /// <summary>Of any JSON that we read; the extra level is the reader's own.</summary>
-    public const int DeepestNesting = 100;
+    public const int DeepestNesting = TensorWalk.DeepestNesting;
 
     /// <summary>Reads the value that the reader stands on.</summary>
     /// <param name="count">Elements that the shape takes.</param>
+    /// <param name="rest">The JSON from the value's first byte on; empty where the reader must not be replaced.</param>
+    /// <param name="skipped">Bytes of <paramref name="rest"/> that a new reader, which then stands at the value's end, has not seen.</param>
     /// <exception cref="RefusedException">It does not fit the datatype or the count.</exception>
-    public static ReadOnlyMemory<byte> Read(ref Utf8JsonReader json, string name, Datatype datatype, long count) => datatype switch
+    public static ReadOnlyMemory<byte> Read(ref Utf8JsonReader json, string name, Datatype datatype, long count, ReadOnlySpan<byte> rest, out int skipped)
     {
-        Datatype.Fp32 => Read<Fp32Element>(ref json, name, datatype, count),
-        Datatype.Fp64 => Read<Fp64Element>(ref json, name, datatype, count),
-        Datatype.Bool => Read<BoolElement>(ref json, name, datatype, count),
-        Datatype.Int8 => Read<IntegerElement<sbyte>>(ref json, name, datatype, count),
-        Datatype.Int16 => Read<IntegerElement<short>>(ref json, name, datatype, count),
-        Datatype.Int32 => Read<IntegerElement<int>>(ref json, name, datatype, count),
-        Datatype.Int64 => Read<IntegerElement<long>>(ref json, name, datatype, count),
-        Datatype.Uint8 => Read<IntegerElement<byte>>(ref json, name, datatype, count),
-        Datatype.Uint16 => Read<IntegerElement<ushort>>(ref json, name, datatype, count),
-        Datatype.Uint32 => Read<IntegerElement<uint>>(ref json, name, datatype, count),
-        Datatype.Uint64 => Read<IntegerElement<ulong>>(ref json, name, datatype, count),
-        Datatype.Bytes => ReadStrings(ref json, name, count),
-        _ => throw Wrong(name, $"{datatype.Name()} can't be written as JSON; its elements travel in binary only"),
-    };
+        skipped = 0;
+        return datatype switch
+        {
+            Datatype.Fp32 => Read<Fp32Element>(ref json, name, datatype, count, rest, out skipped),
+            Datatype.Fp64 => Read<Fp64Element>(ref json, name, datatype, count, rest, out skipped),
+            Datatype.Bool => Read<BoolElement>(ref json, name, datatype, count),
+            Datatype.Int8 => Read<IntegerElement<sbyte>>(ref json, name, datatype, count, rest, out skipped),
+            Datatype.Int16 => Read<IntegerElement<short>>(ref json, name, datatype, count, rest, out skipped),
+            Datatype.Int32 => Read<IntegerElement<int>>(ref json, name, datatype, count, rest, out skipped),
+            Datatype.Int64 => Read<IntegerElement<long>>(ref json, name, datatype, count, rest, out skipped),
+            Datatype.Uint8 => Read<IntegerElement<byte>>(ref json, name, datatype, count, rest, out skipped),
+            Datatype.Uint16 => Read<IntegerElement<ushort>>(ref json, name, datatype, count, rest, out skipped),
+            Datatype.Uint32 => Read<IntegerElement<uint>>(ref json, name, datatype, count, rest, out skipped),
+            Datatype.Uint64 => Read<IntegerElement<ulong>>(ref json, name, datatype, count, rest, out skipped),
+            Datatype.Bytes => ReadStrings(ref json, name, count),
+            _ => throw Wrong(name, $"{datatype.Name()} can't be written as JSON; its elements travel in binary only"),
+        };
+    }
+
+    /// <summary>Plain numbers by <see cref="TensorNumberScanner"/>; the reader is then replaced by one that stands at the closing bracket.</summary>
+    private static ReadOnlyMemory<byte> Read<T>(ref Utf8JsonReader json, string name, Datatype datatype, long count, ReadOnlySpan<byte> rest, out int skipped) where T : struct, ITensorElement
+    {
+        skipped = 0;
+        if (json.TokenType != JsonTokenType.StartArray || rest.IsEmpty)
+            return Read<T>(ref json, name, datatype, count);
+        var bytes = new byte[checked((int)(count * T.Size))];
+        var walk = new TensorWalk(name, count);
+        var scanner = new TensorNumberScanner(rest);
+        if (!scanner.TryRead<T>(bytes, ref walk))
+            return Read<T>(ref json, name, datatype, count);
+        skipped = scanner.At;
+        json = new Utf8JsonReader(rest[skipped..], isFinalBlock: true, json.CurrentState); // to which the array looks empty
+        json.Read();
+        return bytes;
+    }
 
     private static ReadOnlyMemory<byte> Read<T>(ref Utf8JsonReader json, string name, Datatype datatype, long count) where T : struct, ITensorElement
     {
         var bytes = new byte[checked((int)(count * T.Size))];
-        var walk = new Walk(name, count);
-        while (walk.NextElement(ref json))
+        var walk = new TensorWalk(name, count);
+        var hasBegun = false;
+        while (NextElement(ref json, ref walk, ref hasBegun))
         {
             var at = walk.Elements - 1;
             if (!T.TryRead(ref json, bytes.AsSpan(checked((int)at * T.Size), T.Size)))
@@ -50,8 +72,9 @@ internal static class TensorJsonReader
     private static ReadOnlyMemory<byte> ReadStrings(ref Utf8JsonReader json, string name, long count)
     {
         var bytes = new ArrayBufferWriter<byte>(256);
-        var walk = new Walk(name, count);
-        while (walk.NextElement(ref json))
+        var walk = new TensorWalk(name, count);
+        var hasBegun = false;
+        while (NextElement(ref json, ref walk, ref hasBegun))
         {
             if (json.TokenType != JsonTokenType.String)
                 throw Wrong(name, $"element {walk.Elements - 1} is {Token(json)}; BYTES takes strings");
@@ -75,64 +98,22 @@ internal static class TensorJsonReader
         _ => Encoding.UTF8.GetString(json.ValueSpan[..Math.Min(json.ValueSpan.Length, 40)]),
     };
 
-    /// <summary>Goes from element to element, and sees to it that arrays of one depth are of one length.</summary>
-    private struct Walk(string name, long count)
+    /// <summary>Moves to the next element; false at the end, when the number of elements has been checked.</summary>
+    private static bool NextElement(ref Utf8JsonReader json, ref TensorWalk walk, ref bool hasBegun)
     {
-        private Depths _widths; // of the arrays at each depth, from 1; 0 while not known, else one more than the length
-        private Depths _children;
-        private int _depth;
-        private int _elementDepth = -1;
-        private bool _begun;
-
-        public long Elements { get; private set; }
-
-        /// <summary>Moves to the next element; false at the end, when the number of elements has been checked.</summary>
-        public bool NextElement(ref Utf8JsonReader json)
+        while (!hasBegun || (walk.IsInArray && json.Read()))
         {
-            while (!_begun || (_depth > 0 && json.Read()))
+            hasBegun = true;
+            if (json.TokenType == JsonTokenType.StartArray)
+                walk.TryStartArray(); // the reader itself goes no deeper
+            else if (json.TokenType == JsonTokenType.EndArray)
+                walk.EndArray();
+            else
             {
-                _begun = true;
-                if (json.TokenType == JsonTokenType.StartArray)
-                {
-                    _children[_depth]++;
-                    _children[++_depth] = 0;
-                }
-                else if (json.TokenType == JsonTokenType.EndArray)
-                {
-                    EndArray();
-                }
-                else
-                {
-                    StepElement();
-                    return true;
-                }
+                walk.StepElement();
+                return true;
             }
-            return Elements == count ? false : throw Wrong(name, $"its shape takes {count} elements, and data has {Elements}");
         }
-
-        private void EndArray()
-        {
-            var width = _children[_depth] + 1;
-            if (_widths[_depth] != 0 && _widths[_depth] != width)
-                throw Wrong(name, $"data is ragged: arrays at depth {_depth} have {_widths[_depth] - 1} and {width - 1} elements");
-            _widths[_depth--] = width;
-        }
-
-        private void StepElement()
-        {
-            if (_elementDepth >= 0 && _elementDepth != _depth)
-                throw Wrong(name, $"data is ragged: elements lie at depths {_elementDepth} and {_depth}");
-            if (_depth == 0 && Elements > 0 || Elements >= count)
-                throw Wrong(name, $"its shape takes {count} elements, and data has more");
-            _elementDepth = _depth;
-            _children[_depth]++;
-            Elements++;
-        }
-    }
-
-    [InlineArray(DeepestNesting + 2)]
-    private struct Depths
-    {
-        private long _first;
+        return !walk.IsDone;
     }
 }

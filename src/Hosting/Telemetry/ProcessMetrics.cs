@@ -14,8 +14,10 @@ internal sealed class ProcessMetrics
         instruments.Gauge("millrace_build_info", "Always 1: which version this is, built from which Git revision, and which process.", "version", "revision", "process")
             .WithLabels(version, revision, process.Name).Set(1);
         var circuit = instruments.Gauge("millrace_circuit_open", "1 while calls to the server are refused at once, 0.5 while one may try, else 0.", "circuit");
+        var allocated = instruments.Counter("millrace_allocated_bytes_total", "Bytes allocated on the managed heap since the start.");
         instruments.OnScrape(() =>
         {
+            allocated.IncTo(GC.GetTotalAllocatedBytes());
             circuit.WithLabels("store").Set(Value(store.Breaker.State));
             circuit.WithLabels("broker").Set(broker.Alarm is null ? Value(broker.Circuit) : 1);
         });

@@ -55,6 +55,69 @@ public sealed class NumericTests(ServerFixture fixture)
     }
 
     [Theory]
+    [InlineData("FP32")]
+    [InlineData("FP64")]
+    public async Task Given_numbers_in_every_spelling_When_echoed_Then_each_is_the_nearest_of_its_datatype(string datatype)
+    {
+        var random = new Random(20_260);
+        string[] hard =
+        [
+            "0.1", "1e-5", "1E+5", "-0.0", "16777217", "16777219", "33554433.0", "0.50000002980232238769531250", "1.000000059604644775390625", "1.0000000596046448", "9007199254740993",
+            "8.98846567431158e37", "1.1754943508222875e-38", "1.17549435e-38", "0.000000000000000000000000000000000000011754942", "3.4028234663852885e38", "123456789012345678901234567890", "0.30000001192092896",
+        ];
+        var texts = hard.Concat(Enumerable.Range(0, 20_000).Select(_ => Spell(random))).ToArray();
+        var spaced = string.Concat(texts.Select((t, i) => (i == 0 ? "[ " : i % 7 == 0 ? " ,\n" : ",") + t)) + " ]";
+
+        var answer = (await fixture.Client.InferTextAsync($"ident_{datatype.ToLowerInvariant()}", Calls.In(datatype, $"[{texts.Length}]", spaced))).MustBe(200);
+
+        var echoed = Texts(answer).ToArray();
+        for (var at = 0; at < texts.Length; at++)
+        {
+            var (expected, got) = datatype == "FP32"
+                ? (BitConverter.SingleToInt32Bits(float.Parse(texts[at], CultureInfo.InvariantCulture)), BitConverter.SingleToInt32Bits(float.Parse(echoed[at], CultureInfo.InvariantCulture)))
+                : (BitConverter.DoubleToInt64Bits(double.Parse(texts[at], CultureInfo.InvariantCulture)), BitConverter.DoubleToInt64Bits(double.Parse(echoed[at], CultureInfo.InvariantCulture)));
+            Assert.True(expected == got, $"{texts[at]} came back as {echoed[at]}");
+        }
+    }
+
+    /// <summary>A number with up to 20 digits, a point somewhere or none, and now and then an exponent.</summary>
+    private static string Spell(Random random)
+    {
+        var whole = random.Next(3) == 0 ? "0" : random.NextInt64(1, (long)Math.Pow(10, random.Next(1, 12))).ToString(CultureInfo.InvariantCulture);
+        var fraction = random.Next(4) == 0 ? "" : "." + random.NextInt64(0, (long)Math.Pow(10, random.Next(1, 18))).ToString(CultureInfo.InvariantCulture);
+        var exponent = random.Next(8) == 0 ? $"e{random.Next(-20, 20)}" : "";
+        return (random.Next(2) == 0 ? "-" : "") + whole + fraction + exponent;
+    }
+
+    [Theory]
+    [InlineData("[01]")]
+    [InlineData("[1.]")]
+    [InlineData("[.5]")]
+    [InlineData("[-]")]
+    [InlineData("[1,]")]
+    [InlineData("[,1]")]
+    [InlineData("[1 2]")]
+    [InlineData("[1[2]]")]
+    [InlineData("[[1][2]]")]
+    [InlineData("[1")]
+    [InlineData("[0x1]")]
+    [InlineData("[1e]")]
+    [InlineData("[+1]")]
+    [InlineData("[1_0]")]
+    public async Task Given_what_only_looks_like_numbers_When_sent_Then_it_is_no_JSON(string data) =>
+        (await fixture.Client.InferTextAsync("ident_fp32", Calls.In("FP32", "[1]", data))).MustBe(400);
+
+    [Fact]
+    public async Task Given_JSON_that_breaks_after_the_numbers_When_sent_Then_the_answer_says_where()
+    {
+        var body = Calls.In("FP32", "[3]", "[1,2,3]")[..^1] + ", oops}";
+
+        var answer = (await fixture.Client.InferTextAsync("ident_fp32", body)).MustBe(400, "invalid_json");
+
+        Assert.Contains($"BytePositionInLine: {body.IndexOf("oops", StringComparison.Ordinal)}", answer.Text);
+    }
+
+    [Theory]
     [Attack(15)]
     [Conformance(12)]
     [InlineData("BOOL", "\"true\"")]

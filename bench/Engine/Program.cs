@@ -1,0 +1,99 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using Millrace.Engine;
+
+// The engine beside ONNX Runtime called directly, on the same cores, at the direct calls' best batch size.
+//   Engine [seconds of each measurement, 5] [only scenarios whose name begins so]
+var time = TimeSpan.FromSeconds(args.Length > 0 ? double.Parse(args[0], CultureInfo.InvariantCulture) : 5);
+var only = args.Length > 1 ? args[1] : "";
+var threads = Math.Min(Environment.ProcessorCount, 4);
+const int rounds = 3;
+Scenario[] all =
+[
+    new("mlp-json-c64", "mlp", 1, 64, false), new("mlp-binary-c64", "mlp", 1, 64, true), new("mlp-binary-32rows-c8", "mlp", 32, 8, true),
+    new("cnn-json-c16", "cnn", 1, 16, false), new("cnn-binary-c16", "cnn", 1, 16, true), new("cnn-binary-8rows-c4", "cnn", 8, 4, true),
+    new("mib-json-c4", "mib", 1, 4, false), new("mib-binary-c4", "mib", 1, 4, true),
+];
+if ("parsing".StartsWith(only, StringComparison.Ordinal))
+{
+    Console.WriteLine("| FP32 elements | bytes | a request us | tokens us | with GetSingle us | : tokens | : with GetSingle |");
+    Console.WriteLine("|---|--:|--:|--:|--:|--:|--:|");
+    Parsing.Print(64, 4);
+    Parsing.Print(12_288, 4);
+    Parsing.Print(12_288, 8);
+    Parsing.Print(12_288, 15);
+    Console.WriteLine();
+}
+var scenarios = all.Where(s => s.Name.StartsWith(only, StringComparison.Ordinal)).ToArray();
+if (scenarios.Length == 0)
+    return;
+Console.WriteLine($"Direct: {threads} threads, each with calls of its own, one thread a call.");
+Console.WriteLine();
+Console.WriteLine("| model | best batch | rows/s | CPU us a row |");
+Console.WriteLine("|---|--:|--:|--:|");
+var best = new Dictionary<string, int>();
+foreach (var model in scenarios.Select(s => s.Model).Distinct().Select(Model.Of))
+{
+    int[] sizes = [1, 4, 8, 16, 32, 64];
+    var found = sizes.Select(size => (Size: size, Figures: RunDirect(model, size, TimeSpan.FromSeconds(Math.Min(2, time.TotalSeconds))))).MaxBy(r => r.Figures.PerSecond);
+    best[model.Name] = found.Size;
+    Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {model.Name} | {found.Size} | {found.Figures.PerSecond:#,0} | {found.Figures.CpuMicros:0.0} |"));
+}
+Console.WriteLine();
+Console.WriteLine("| scenario | rows/s | of the direct best | CPU us a row | direct CPU : its CPU | allocated a request |");
+Console.WriteLine("|---|--:|--:|--:|--:|--:|");
+using var server = await Server.StartAsync();
+foreach (var scenario in scenarios)
+{
+    var model = Model.Of(scenario.Model);
+    var request = Request(model, scenario.Rows, scenario.Binary);
+    await Clients.LoadAsync(request, scenario.Clients, time); // both sides compile as they run
+    var figures = new List<(double PerSecond, double Share, double Cpu, double CpuShare, double Allocated)>();
+    for (var round = 0; round < rounds; round++)
+    {
+        var direct = RunDirect(model, best[model.Name], TimeSpan.FromSeconds(Math.Min(3, time.TotalSeconds)));
+        var (cpu, allocated, began) = (server.Cpu(), await server.AllocatedAsync(), Stopwatch.GetTimestamp());
+        var answers = await Clients.LoadAsync(request, scenario.Clients, time);
+        var rows = (double)answers * scenario.Rows;
+        var perSecond = rows / Stopwatch.GetElapsedTime(began).TotalSeconds;
+        var micros = (server.Cpu() - cpu).TotalMicroseconds / rows;
+        figures.Add((perSecond, perSecond / direct.PerSecond, micros, direct.CpuMicros / micros, (await server.AllocatedAsync() - allocated) / answers));
+    }
+    Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+        $"| {scenario.Name} | {Median(f => f.PerSecond):#,0} | {Median(f => f.Share):0.0 %} [{figures.Min(f => f.Share):0.0 %}-{figures.Max(f => f.Share):0.0 %}] | {Median(f => f.Cpu):0.0} | {Median(f => f.CpuShare):0.0 %} | {Median(f => f.Allocated):#,0} B |"));
+
+    double Median(Func<(double PerSecond, double Share, double Cpu, double CpuShare, double Allocated), double> figure) => figures.Select(figure).Order().ElementAt(rounds / 2);
+}
+
+(double PerSecond, double CpuMicros) RunDirect(Model model, int rows, TimeSpan span) =>
+    Direct.Run(Path.Combine(Server.Root, "bench", "models", model.Name, "1", "model.onnx"), model.In, model.Out, rows, threads, span);
+
+static byte[] Request(Model model, int rows, bool binary)
+{
+    var values = Enumerable.Range(0, rows * Direct.Size(model.In)).Select(i => (float)(i % 17) / 17).ToArray();
+    var shape = string.Join(',', [rows, .. model.In]);
+    var path = $"/v2/models/{model.Name}/infer";
+    if (!binary)
+    {
+        var numbers = string.Join(',', values.Select(v => MathF.Round(v, 6).ToString(CultureInfo.InvariantCulture)));
+        return Clients.Post(path, Encoding.ASCII.GetBytes($$"""{"inputs":[{"name":"x","shape":[{{shape}}],"datatype":"FP32","data":[{{numbers}}]}]}"""), "");
+    }
+    var bytes = System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(values);
+    var json = Encoding.ASCII.GetBytes($$$"""{"inputs":[{"name":"x","shape":[{{{shape}}}],"datatype":"FP32","parameters":{"binary_data_size":{{{bytes.Length}}}}}],"parameters":{"binary_data_output":true}}""");
+    return Clients.Post(path, [.. json, .. bytes], $"Inference-Header-Content-Length: {json.Length}\r\n");
+}
+
+internal sealed record Scenario(string Name, string Model, int Rows, int Clients, bool Binary);
+
+/// <param name="In">Shape of a row of x.</param>
+/// <param name="Out">Shape of a row of y.</param>
+internal sealed record Model(string Name, long[] In, long[] Out)
+{
+    public static Model Of(string name) => name switch
+    {
+        "mlp" => new(name, [64], [10]),
+        "cnn" => new(name, [3, 64, 64], [10]),
+        _ => new(name, [262_144], [262_144]),
+    };
+}
