@@ -130,6 +130,12 @@ def sleepers():
               one=np.float32(1), three=np.float32(3), start=np.linspace(1, 3, SIZE, dtype=np.float32))
 
 
+def bombs():
+    """expand answers with as many zeros as it is told: a request of 8 bytes, an answer of any size."""
+    write("expand", [node("ConstantOfShape", "IN", "OUT")], [("IN", T.INT64, [1])], [("OUT", T.FLOAT, ["M"])],
+          settings='{"max_output_bytes":1048576}')
+
+
 SIZE, STEPS = 2048, 35  # tuned: one turn is about a millisecond
 
 if __name__ == "__main__":
@@ -137,3 +143,4 @@ if __name__ == "__main__":
     shapes()
     failures()
     sleepers()
+    bombs()

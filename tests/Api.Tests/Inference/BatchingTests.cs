@@ -59,6 +59,63 @@ public sealed class BatchingTests
     }
 
     [Fact]
+    public async Task Given_a_delay_and_a_preferred_size_When_so_many_wait_Then_they_leave_together_and_at_once()
+    {
+        using var models = ModelFolder.With(("slow", """{"max_batch_size":8,"instances":2,"preferred_batch_sizes":[4],"max_queue_delay_microseconds":60000000}"""));
+        await using var server = await MillraceServer.StartAsync(models.Path);
+        using var active = new ActiveRequests(server);
+
+        var first = Enumerable.Range(1, 3).Select(i => server.Client.InferAsync("slow", Bodies.Sleep(i))).ToArray();
+        await active.ReachAsync(3);
+        var last = await server.Client.InferAsync("slow", Bodies.Sleep(4));
+
+        last.MustBe(200).MustGive<int>("OUT", 4); // in less than the minute that a client waits no longer than
+        foreach (var (answer, at) in (await Task.WhenAll(first)).Select((a, i) => (a, i + 1)))
+            answer.MustBe(200).MustGive<int>("OUT", at);
+        Assert.Equal([4], server.RunSizes("slow"));
+    }
+
+    [Fact]
+    public async Task Given_a_delay_When_no_company_comes_Then_the_request_leaves_alone()
+    {
+        using var models = ModelFolder.With(("slow", """{"max_batch_size":8,"instances":1,"max_queue_delay_microseconds":20000}"""));
+        await using var server = await MillraceServer.StartAsync(models.Path);
+
+        (await server.Client.InferAsync("slow", Bodies.Sleep(7))).MustBe(200).MustGive<int>("OUT", 7);
+
+        Assert.Equal([1], server.RunSizes("slow"));
+    }
+
+    [Fact]
+    public async Task Given_a_delay_longer_than_the_deadline_When_no_company_comes_Then_the_deadline_holds()
+    {
+        using var models = ModelFolder.With(("slow", """{"max_batch_size":8,"instances":1,"max_queue_delay_microseconds":60000000}"""));
+        await using var server = await MillraceServer.StartAsync(models.Path);
+
+        (await server.Client.InferAsync("slow", Calls.Sleep(5, new { timeout = 100_000 }))).MustBe(504, "deadline_exceeded");
+
+        Assert.Empty(server.RunSizes("slow"));
+    }
+
+    [Fact]
+    public async Task Given_preferred_sizes_When_more_wait_Then_batches_have_the_largest_that_they_fill()
+    {
+        using var models = ModelFolder.With(("slow", """{"max_batch_size":8,"instances":1,"preferred_batch_sizes":[2,4]}"""));
+        await using var server = await MillraceServer.StartAsync(models.Path);
+        using var active = new ActiveRequests(server);
+        var blocker = await server.OccupyAsync("slow", 3000);
+
+        var waiting = Enumerable.Range(1, 7).Select(i => server.Client.InferAsync("slow", Bodies.Sleep(i))).ToArray();
+        await active.ReachAsync(8);
+
+        Assert.False(blocker.IsCompleted, "The blocking run should have outlasted the arrivals.");
+        foreach (var answer in await Task.WhenAll(waiting))
+            answer.MustBe(200);
+        Assert.Equal([1, 4, 2, 1], server.RunSizes("slow"));
+        (await blocker).MustBe(200);
+    }
+
+    [Fact]
     public async Task Given_a_model_without_batching_When_many_requests_wait_Then_each_runs_alone()
     {
         await using var server = await MillraceServer.StartAsync();

@@ -31,7 +31,7 @@ internal static class Attacks
         new(17, "Bombs of gzip and deflate, two codings, br, cut gzip", "413 at the limit of decompressed bytes; 415; 400", "10 MB that become 10 GB: the tests send 1 GB"),
         new(18, "A body in chunks of one byte, 1,000 headers, 64 KB of headers, a line of 9 KB", "400, 431, 431, 414", "HTTP/2 is not spoken"),
         new(19, "Connections that send a byte at a time", "cut by the header time-out and the data rates; connections are bounded in total and per address", "2,000 of them beside other clients; addresses that are not loopback, where the bound per address holds"),
-        new(20, "A model whose output is huge; one output asked for many times", "names are unique: 400; an answer above the message's limit is 413", "a limit on the output of a run"),
+        new(20, "A model whose output is huge; one output asked for many times", "names are unique: 400; an answer above the model's or the message's limit is 413, a job fails result_too_large"),
         new(21, "A variable dimension at its maximum", "2^24 elements of a tensor are the most: 400", "an estimate of memory per model"),
         new(22, "Strings with NUL, half a surrogate, four bytes, invalid UTF-8", "400, or stored and returned as they were"),
         new(23, "X-Forwarded-For, Forwarded, X-Real-IP from anybody; from a trusted proxy with what the client made up on the left", "ignored; the right-most that is not trusted counts"),
