@@ -4,6 +4,7 @@ using Millrace.Storage.Announcements;
 using Millrace.Storage.Audit;
 using Millrace.Storage.DeadLetters;
 using Millrace.Storage.Jobs;
+using Millrace.Storage.Models;
 using Millrace.Storage.Queues;
 using Millrace.Storage.Rates;
 using Millrace.Storage.Replays;
@@ -15,7 +16,7 @@ namespace Millrace.Storage.Tests;
 public sealed record Stores(
     IJobStore Jobs, IDispatchStore Dispatch, IClaimStore Claims, IRepairStore Repair, IAnnouncementStore Announcements, ISecretStore Secrets,
     IQueueStore Queues, IReplayStore Replays, IDeadLetterStore DeadLetters,
-    IKeyStore Keys, IAuditStore Audit, IRateStore Rates);
+    IKeyStore Keys, IAuditStore Audit, IRateStore Rates, IModelStore Models);
 
 /// <summary>What every store must do; each file of this class tells one part of it.</summary>
 public abstract partial class JobStoreConformance : IAsyncLifetime

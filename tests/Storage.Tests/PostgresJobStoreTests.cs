@@ -109,7 +109,7 @@ public sealed class PostgresJobStoreTests(PostgresFixture server) : JobStoreConf
             new PostgresJobStore(database, options), new PostgresDispatchStore(database, options), new PostgresClaimStore(database),
             new PostgresRepairStore(database), new PostgresAnnouncementStore(database), new PostgresSecretStore(database),
             new PostgresQueueStore(database), new PostgresReplayStore(database, options), new PostgresDeadLetterStore(database),
-            new PostgresKeyStore(database), new PostgresAuditStore(database), new PostgresRateStore(database)));
+            new PostgresKeyStore(database), new PostgresAuditStore(database), new PostgresRateStore(database), new PostgresModelStore(database)));
     }
 
     private async Task CloseAsync()

@@ -22,7 +22,8 @@ public sealed class SqliteJobStoreTests : JobStoreConformance
             new SqliteJobStore(_database, insert, Time), new SqliteDispatchStore(_database, options, Time), new SqliteClaimStore(_database, Time),
             new SqliteRepairStore(_database, Time), new SqliteAnnouncementStore(_database, Time), new SqliteSecretStore(_database),
             new SqliteQueueStore(_database, Time), new SqliteReplayStore(_database, insert, Time), new SqliteDeadLetterStore(_database, Time),
-            new SqliteKeyStore(_database, Time), new SqliteAuditStore(_database, Time), new SqliteRateStore(_database, Time));
+            new SqliteKeyStore(_database, Time), new SqliteAuditStore(_database, Time), new SqliteRateStore(_database, Time),
+            new SqliteModelStore(_database, Time));
     }
 
     public override async ValueTask DisposeAsync()

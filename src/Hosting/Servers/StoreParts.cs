@@ -8,6 +8,7 @@ using Millrace.Storage.Announcements;
 using Millrace.Storage.Audit;
 using Millrace.Storage.DeadLetters;
 using Millrace.Storage.Jobs;
+using Millrace.Storage.Models;
 using Millrace.Storage.Postgres;
 using Millrace.Storage.Queues;
 using Millrace.Storage.Rates;
@@ -47,6 +48,7 @@ public static class StoreParts
         services.AddSingleton<IKeyStore, SqliteKeyStore>();
         services.AddSingleton<IAuditStore, SqliteAuditStore>();
         services.AddSingleton<IRateStore, SqliteRateStore>();
+        services.AddSingleton<IModelStore, SqliteModelStore>();
         return services;
     }
 
@@ -65,6 +67,7 @@ public static class StoreParts
         services.AddSingleton<IKeyStore, PostgresKeyStore>();
         services.AddSingleton<IAuditStore, PostgresAuditStore>();
         services.AddSingleton<IRateStore, PostgresRateStore>();
+        services.AddSingleton<IModelStore, PostgresModelStore>();
         services.AddSingleton<IHostedService, StoreStartup>(); // first of all: what starts after it reads the store
         return services;
     }

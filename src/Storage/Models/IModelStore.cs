@@ -69,7 +69,7 @@ public sealed record VersionStatistics
     /// <summary>By rows of a run.</summary>
     public IReadOnlyList<BatchStatistics> Batches { get; init; } = [];
 
-    /// <summary>Bytes that the version takes in memory, as far as known: its file.</summary>
+    /// <summary>Bytes that the version takes in the memory of one worker, as far as known: its file.</summary>
     public long MemoryBytes { get; init; }
 }
 
