@@ -20,6 +20,7 @@ using Millrace.Api.Queues;
 using Millrace.Api.Reconciliation;
 using Millrace.Api.Replays;
 using Millrace.Api.Telemetry;
+using Millrace.Api.Traffic;
 using Millrace.Hosting.Configuration;
 using Millrace.Hosting.Startup;
 using Millrace.Hosting.Telemetry;
@@ -40,7 +41,13 @@ public static class ApiServiceExtensions
         services.AddApiDocs();
 
         services.AddSingleton<ModelCatalog>();
-        services.AddHostedService<CatalogRefresh>();
+        services.AddSingleton<CatalogRefresh>();
+        services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<CatalogRefresh>());
+        services.AddSingleton<ModelWishes>();
+        services.AddSingleton<ModelStatistics>();
+        services.AddSingleton<TrafficMeter>();
+        services.AddSingleton<CanaryGuard>();
+        services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<CanaryGuard>());
         services.AddSingleton<SyncLane>();
         services.AddSingleton<SubmitValidator>();
         services.AddSingleton<JobSubmission>();
@@ -105,6 +112,7 @@ public static class ApiServiceExtensions
         app.UseMiddleware<Authorization>();
         app.MapHealth();
         app.MapModels();
+        app.MapTraffic();
         app.MapInference();
         app.MapJobs();
         app.MapQueues();
@@ -134,6 +142,14 @@ public static class ApiServiceExtensions
             Range<SyncLaneOptions, long>("PackBytes", o => o.PackBytes, 1 << 10, 1 << 30),
             Range<SyncLaneOptions, int>("MaxRequests", o => o.MaxRequests, 1, 1_000_000),
             Range<SyncLaneOptions, TimeSpan>("MaxWait", o => o.MaxWait, TimeSpan.Zero, InferenceSettings.LongestTimeout));
+        services.AddSettings("Repository",
+            Range<RepositoryOptions, TimeSpan>("Timeout", o => o.Timeout, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)),
+            Range<RepositoryOptions, TimeSpan>("FindTimeout", o => o.FindTimeout, TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(10)));
+        services.AddSettings("Traffic",
+            Range<TrafficOptions, TimeSpan>("Window", o => o.Window, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)),
+            Range<TrafficOptions, TimeSpan>("LongestP95", o => o.LongestP95, TimeSpan.FromMilliseconds(1), InferenceSettings.LongestTimeout),
+            Range<TrafficOptions, double>("MostErrors", o => o.MostErrors, 0, 1),
+            Range<TrafficOptions, int>("LeastCalls", o => o.LeastCalls, 1, 1_000_000));
         services.AddSettings("Dispatch",
             Range<DispatchOptions, TimeSpan>("Interval", o => o.Interval, TimeSpan.FromMilliseconds(10), TimeSpan.FromMinutes(1)));
         services.AddSettings("Reconciler",

@@ -40,4 +40,7 @@ internal static partial class Log
 
     [LoggerMessage(3401, LogLevel.Warning, "A rate limit can't be leased from the store, so this replica counts for itself: {Reason}")]
     internal static partial void RateStoreAway(this ILogger logger, string reason);
+
+    [LoggerMessage(3501, LogLevel.Warning, "Version {Version} of {Model} gets no more calls that name no version: {Reason}. POST /v1/traffic/{Model}/versions/{Version}/release puts it back")]
+    internal static partial void HeldBack(this ILogger logger, string version, string model, string reason);
 }

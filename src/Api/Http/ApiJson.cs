@@ -9,6 +9,7 @@ using Millrace.Api.Limits;
 using Millrace.Api.Models;
 using Millrace.Api.Queues;
 using Millrace.Api.Replays;
+using Millrace.Api.Traffic;
 
 namespace Millrace.Api.Http;
 
@@ -38,4 +39,9 @@ namespace Millrace.Api.Http;
 [JsonSerializable(typeof(ReadyStatus))]
 [JsonSerializable(typeof(ModelList))]
 [JsonSerializable(typeof(IReadOnlyList<IndexEntry>))]
+[JsonSerializable(typeof(ModelLoaded))]
+[JsonSerializable(typeof(ModelUnloaded))]
+[JsonSerializable(typeof(ModelConfiguration))]
+[JsonSerializable(typeof(StatisticsList))]
+[JsonSerializable(typeof(TrafficList))]
 internal sealed partial class ApiJson : JsonSerializerContext;

@@ -33,8 +33,7 @@ internal static class InferEndpoints
         HttpContext context, ModelCatalog catalog, SyncLane lane, JobSubmission jobs, RateLimits rates, Draining draining, HttpOptions options, LimitsOptions limits, string model)
     {
         using var work = Admission.Begin(draining);
-        var version = ModelEndpoints.VersionOf(context);
-        var served = catalog.Ready(context.Tenant(), model, version);
+        var (served, version) = catalog.Choose(context, model, ModelEndpoints.VersionOf(context));
         context.Tag(served);
         await rates.CheckModelAsync(context, served.Model);
         using var body = await RequestBody.ReadAsync(context, options.MaxBodyBytes);

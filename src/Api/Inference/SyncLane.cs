@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Millrace.Api.Errors;
 using Millrace.Api.Models;
+using Millrace.Api.Traffic;
 using Millrace.Hosting.Broker;
 using Millrace.Messages;
 
@@ -9,7 +10,7 @@ namespace Millrace.Api.Inference;
 
 /// <summary>Requests answered on the same connection: no store, a deadline, and a stop for what nobody waits for any more.</summary>
 internal sealed class SyncLane(
-    IInferenceQueue queue, IEventBus events, ModelCatalog catalog, SyncLaneOptions options, TimeProvider time, ILogger<SyncLane> logger) : IDisposable
+    IInferenceQueue queue, IEventBus events, ModelCatalog catalog, TrafficMeter traffic, SyncLaneOptions options, TimeProvider time, ILogger<SyncLane> logger) : IDisposable
 {
     private readonly ConcurrentDictionary<string, Coalescer> _models = new();
 
@@ -25,6 +26,14 @@ internal sealed class SyncLane(
         RefuseIfLate(coalescer, model, timeout);
         if (!coalescer.TryAdd(request))
             throw new RefusedException(new Refusal(ErrorCode.QueueFull, $"Model {model} has {options.MaxRequests} requests in work; send a job, or try again.") { RetryAfter = 1 });
+        var began = time.GetTimestamp();
+        var outcome = await EndAsync(request, timeout, clientLeft);
+        traffic.Note(model, modelVersion, outcome.Failure, timeout, time.GetElapsedTime(began));
+        return outcome;
+    }
+
+    private async Task<InferOutcome> EndAsync(PendingRequest request, TimeSpan timeout, CancellationToken clientLeft)
+    {
         try
         {
             return await request.Outcome.WaitAsync(timeout, time, clientLeft);
@@ -70,7 +79,7 @@ internal sealed class SyncLane(
 
     private Coalescer Open(string model) => new(model, () => MostOut(model), () => LargestBatch(model), queue, options, time, logger);
 
-    private int LargestBatch(string model) => Math.Max(1, catalog.Find(model)?.Newest?.MaxBatchSize ?? 1);
+    private int LargestBatch(string model) => Math.Max(1, catalog.Find(model)?.Main?.MaxBatchSize ?? 1);
 
     private int MostOut(string model) =>
         options.Outstanding > 0 ? options.Outstanding : Math.Max(2, 2 * (catalog.Find(model)?.Instances ?? 0));

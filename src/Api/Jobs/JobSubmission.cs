@@ -48,7 +48,7 @@ internal sealed class JobSubmission(
         var errors = validator.Check(request, reader.Errors);
         if (errors.Count > 0)
             throw new RefusedException(new Refusal(ErrorCode.InvalidRequest, $"{errors[0].Pointer} {errors[0].Detail}.") { Errors = errors });
-        var served = catalog.Ready(context.Tenant(), request.Model!, request.ModelVersion);
+        var served = catalog.Choose(context, request.Model!, request.ModelVersion).Served;
         context.Tag(served);
         var (inference, settings) = InferenceReader.Read(body[reader.Inference], served, limits, strict: true);
         if (request.Priority == 0)

@@ -13,7 +13,7 @@ namespace Millrace.Api.Models;
 internal static class ModelEndpoints
 {
     /// <summary>Only what is really built.</summary>
-    private static readonly string[] Extensions = ["parameters", "schedule_policy"];
+    private static readonly string[] Extensions = ["model_repository", "model_configuration", "parameters", "schedule_policy", "statistics"];
 
     /// <summary>Who sends tensors must see what the model takes.</summary>
     private const Roles Reading = Roles.Read | Roles.Submit;
@@ -33,10 +33,22 @@ internal static class ModelEndpoints
                 .Produces<ModelMetadata>().Produces<ProtocolError>(404);
             group.MapGet($"{path}/ready", Ready).Needs(Reading).WithName($"Model{name}Ready").WithSummary("Whether a model can serve now")
                 .Produces<ModelReadiness>().Produces<ProtocolError>(404).Produces<ProtocolError>(503);
+            group.MapGet($"{path}/config", ReadConfiguration.HandleAsync).Needs(Reading).WithName($"Model{name}Config").WithSummary("How a model is run")
+                .Produces<ModelConfiguration>().Produces<ProtocolError>(404);
+            group.MapGet($"{path}/stats", ReadStatistics.HandleAsync).Needs(Reading).WithName($"Model{name}Statistics").WithSummary("What a model has done, on all workers")
+                .Produces<StatisticsList>().Produces<ProtocolError>(404);
         }
+        group.MapGet("/models/stats", ReadStatistics.HandleAsync).Needs(Reading).WithName("Statistics").WithSummary("What all models have done, on all workers").Produces<StatisticsList>();
         group.MapPost("/repository/index", IndexAsync).Needs(Reading).WithName("RepositoryIndex").WithSummary("All versions of all models with their states")
             .Produces<IReadOnlyList<IndexEntry>>();
+        Describe(group.MapPost("/repository/models/{model}/load", LoadModel.HandleAsync)).Needs(Roles.Admin, "model.load").WithName("LoadModel")
+            .WithSummary("Load a model of the repository, or load it anew, on every worker").Produces<ModelLoaded>();
+        Describe(group.MapPost("/repository/models/{model}/unload", UnloadModel.HandleAsync)).Needs(Roles.Admin, "model.unload").WithName("UnloadModel")
+            .WithSummary("Unload a model on every worker; its jobs wait until it is loaded again").Produces<ModelUnloaded>();
     }
+
+    private static RouteHandlerBuilder Describe(RouteHandlerBuilder route) =>
+        route.Produces<ProtocolError>(400).Produces<ProtocolError>(404).Produces<ProtocolError>(503).Produces<ProtocolError>(504);
 
     private static Task Server(HttpContext context) =>
         JsonBody.WriteAsync(context, new ServerMetadata("millrace", Version, Extensions), ApiJson.Default.ServerMetadata);
@@ -46,10 +58,7 @@ internal static class ModelEndpoints
 
     private static Task Metadata(HttpContext context, ModelCatalog catalog, string model)
     {
-        var version = VersionOf(context);
-        var found = catalog.Known(context.Tenant(), model, version);
-        if (found.Inputs.Count + found.Outputs.Count == 0)
-            found = catalog.Ready(context.Tenant(), model, version); // it never loaded, so nothing is known of it: the reason why not
+        var found = catalog.Loaded(context.Tenant(), model, VersionOf(context));
         return JsonBody.WriteAsync(context, ModelMetadata.From(catalog.Find(model)!, found), ApiJson.Default.ModelMetadata);
     }
 

@@ -32,5 +32,5 @@ internal sealed class ReplayRunner(IReplayStore store, ModelCatalog catalog, Tic
         }
     }
 
-    private string? Newest(string model) => catalog.Find(model)?.Newest is { IsReady: true } version ? version.Version : null;
+    private string? Newest(string model) => catalog.Find(model)?.Main?.Version;
 }

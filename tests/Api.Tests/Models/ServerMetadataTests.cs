@@ -27,8 +27,6 @@ public sealed class ServerMetadataTests(ServerFixture fixture)
     [Conformance(1)]
     [InlineData("binary_tensor_data")]
     [InlineData("classification")]
-    [InlineData("statistics")]
-    [InlineData("model_configuration")]
     public async Task Given_an_extension_that_is_not_built_When_asked_Then_it_is_not_listed(string extension) =>
         Assert.DoesNotContain(extension, await ExtensionsAsync());
 

@@ -55,7 +55,7 @@ internal static class Attacks
         new(41, "External data outside the model's folder", "refused at load", "weights must be inside the file; files beside it are not read"),
         new(42, "A file changed after it was checked", "not loaded", "there is no manifest to check by; a file is read once and its SHA-256 shown"),
         new(43, "Graphs that run or grow without end", "the worker is the sacrifice", "limits of memory and fuzzed models"),
-        new(44, "Load and unload by others than admins", "403", "there is no load and unload yet"),
+        new(44, "Load and unload by others than admins, or with a model sent along", "403; 400, as models come from the repository's folder only, and nothing is ever written there"),
         new(45, "Messages that are empty, cut, huge, deep, of a wrong type, with forged headers", "set aside once and counted, or acknowledged; consumers go on; nothing in a message is trusted but its id"),
         new(46, "A reply with a guessed correlation id; a reply twice", "dropped", "a second reply"),
         new(47, "Rights of users of the broker", "each only what it needs", "set by whoever runs the broker; docs/operating.md says which"),

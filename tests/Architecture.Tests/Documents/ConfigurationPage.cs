@@ -15,7 +15,7 @@ namespace Millrace.Architecture.Tests.Documents;
 /// <summary>Every setting with its default, from the options themselves, and what its docstring says.</summary>
 internal static partial class ConfigurationPage
 {
-    private static readonly string[] Order = ["Http", "Access", "RateLimit", "Limits", "Backlog", "Sync", "Store", "Broker", "Breaker", "Models", "Worker", "Dispatch", "Reconciler", "Drain", "Management", "Logs", "Traces", "Chaos", "Faults", "Rollback", "Drill"];
+    private static readonly string[] Order = ["Http", "Access", "RateLimit", "Limits", "Backlog", "Sync", "Store", "Broker", "Breaker", "Models", "Repository", "Traffic", "Worker", "Dispatch", "Reconciler", "Drain", "Management", "Logs", "Traces", "Chaos", "Faults", "Rollback", "Drill"];
 
     public static string Write()
     {

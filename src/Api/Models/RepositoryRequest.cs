@@ -1,0 +1,54 @@
+using System.Text.Json;
+using Millrace.Api.Errors;
+
+namespace Millrace.Api.Models;
+
+/// <summary>The body of a load or unload. It names nothing: what is loaded lies in the repository's folder, and nothing is ever written there.</summary>
+/// <remarks>Source: Triton's model repository extension.</remarks>
+internal static class RepositoryRequest
+{
+    /// <exception cref="RefusedException">400: it is not the protocol's, or brings a model along.</exception>
+    public static void Check(ReadOnlyMemory<byte> body)
+    {
+        if (body.IsEmpty)
+            return;
+        try
+        {
+            using var json = JsonDocument.Parse(body);
+            if (json.RootElement.ValueKind != JsonValueKind.Object)
+                throw Invalid("The body must be empty or an object like {\"parameters\": {}}.");
+            if (!json.RootElement.TryGetProperty("parameters", out var parameters))
+                return;
+            if (parameters.ValueKind != JsonValueKind.Object)
+                throw Invalid("parameters must be an object.");
+            foreach (var parameter in parameters.EnumerateObject())
+                Check(parameter.Name, parameter.Value.ValueKind);
+        }
+        catch (InvalidOperationException) // a name that is not valid Unicode
+        {
+            throw new RefusedException(ErrorCode.InvalidJson, "The body has a string that is not valid Unicode.");
+        }
+        catch (JsonException error)
+        {
+            throw new RefusedException(ErrorCode.InvalidJson, $"The body is not valid JSON: {error.Message}");
+        }
+    }
+
+    /// <exception cref="RefusedException">400: the parameter brings a model along.</exception>
+    public static void Check(string parameter)
+    {
+        if (parameter == "config" || parameter.StartsWith("file:", StringComparison.Ordinal))
+            throw Invalid("Models and their settings come from the repository's folder only; config and file: can't be sent along. Put them there, then load without parameters.");
+    }
+
+    private static void Check(string name, JsonValueKind kind)
+    {
+        Check(name);
+        if (name == "unload_dependents" && kind is not (JsonValueKind.True or JsonValueKind.False)) // no model here depends on another
+            throw Invalid("Parameter unload_dependents must be true or false.");
+        if (kind is not (JsonValueKind.String or JsonValueKind.Number or JsonValueKind.True or JsonValueKind.False))
+            throw Invalid("A parameter must be a string, a number or a boolean.");
+    }
+
+    private static RefusedException Invalid(string detail) => new(ErrorCode.InvalidRequest, detail);
+}
