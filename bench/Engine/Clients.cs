@@ -9,7 +9,7 @@ namespace Millrace.Engine;
 internal static class Clients
 {
     /// <param name="request">Head and body, ready to send.</param>
-    /// <returns>Answers, all of them 200.</returns>
+    /// <returns>Answers, all of them 200 or 202.</returns>
     public static async Task<long> LoadAsync(byte[] request, int clients, TimeSpan time)
     {
         var began = Stopwatch.GetTimestamp();
@@ -50,7 +50,7 @@ internal static class Clients
             have += read;
             head = buffer.AsSpan(0, have).IndexOf("\r\n\r\n"u8);
         }
-        if (!buffer.AsSpan(0, have).StartsWith("HTTP/1.1 200"u8))
+        if (!buffer.AsSpan(0, have).StartsWith("HTTP/1.1 20"u8))
             throw new InvalidOperationException(Encoding.UTF8.GetString(buffer.AsSpan(0, Math.Min(have, 1000))));
         for (var left = Length(buffer.AsSpan(0, head)) - (have - head - 4); left > 0;)
         {

@@ -25,6 +25,13 @@ if ("parsing".StartsWith(only, StringComparison.Ordinal))
     Parsing.Print(12_288, 15);
     Console.WriteLine();
 }
+if ("allocations".StartsWith(only, StringComparison.Ordinal))
+{
+    await Allocations.PrintAsync("mlp, JSON", Request(Model.Of("mlp"), 1, binary: false), 16, time);
+    await Allocations.PrintAsync("mlp, binary", Request(Model.Of("mlp"), 1, binary: true), 16, time);
+    await Allocations.PrintAsync("mib, binary", Request(Model.Of("mib"), 1, binary: true), 4, time);
+    await Allocations.PrintAsync("mlp, job", Job(Model.Of("mlp")), 16, time, DrainAsync);
+}
 var scenarios = all.Where(s => s.Name.StartsWith(only, StringComparison.Ordinal)).ToArray();
 if (scenarios.Length == 0)
     return;
@@ -82,6 +89,24 @@ static byte[] Request(Model model, int rows, bool binary)
     var bytes = System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(values);
     var json = Encoding.ASCII.GetBytes($$$"""{"inputs":[{"name":"x","shape":[{{{shape}}}],"datatype":"FP32","parameters":{"binary_data_size":{{{bytes.Length}}}}}],"parameters":{"binary_data_output":true}}""");
     return Clients.Post(path, [.. json, .. bytes], $"Inference-Header-Content-Length: {json.Length}\r\n");
+}
+
+static byte[] Job(Model model)
+{
+    var numbers = string.Join(',', Enumerable.Range(0, Direct.Size(model.In)).Select(i => Math.Round((i % 17) / 17.0, 6).ToString(CultureInfo.InvariantCulture)));
+    var inference = $$"""{"inputs":[{"name":"x","shape":[1,{{string.Join(',', model.In)}}],"datatype":"FP32","data":[{{numbers}}]}]}""";
+    return Clients.Post("/v1/jobs", Encoding.ASCII.GetBytes($$"""{"model":"{{model.Name}}","inference":{{inference}}}"""), "");
+}
+
+static async Task DrainAsync(HttpClient client)
+{
+    while (true)
+    {
+        using var queue = System.Text.Json.JsonDocument.Parse(await client.GetStringAsync(new Uri("/v1/queues/mlp", UriKind.Relative)));
+        if (queue.RootElement.GetProperty("queued").GetInt64() + queue.RootElement.GetProperty("running").GetInt64() == 0)
+            return;
+        await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System);
+    }
 }
 
 internal sealed record Scenario(string Name, string Model, int Rows, int Clients, bool Binary);
