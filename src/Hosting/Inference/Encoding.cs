@@ -6,9 +6,6 @@ namespace Millrace.Hosting.Inference;
 /// <summary>Counts what <see cref="EncodingWriter"/> will write, in the same order.</summary>
 internal struct EncodingSize
 {
-    /// <summary>Where the data of a tensor begins: at a multiple of the largest element.</summary>
-    public const int Alignment = 8;
-
     public int Bytes { get; private set; }
 
     public void Add(int bytes) => Bytes = checked(Bytes + bytes);
@@ -18,10 +15,8 @@ internal struct EncodingSize
     public void Add(Tensor tensor)
     {
         Add(tensor.Name);
-        Bytes = checked(Aligned(Bytes + 1 + 4 + (8 * tensor.Shape.Length) + 4) + tensor.Data.Length);
+        Bytes = checked(Bytes + 1 + 4 + (8 * tensor.Shape.Length) + 4 + tensor.Data.Length);
     }
-
-    public static int Aligned(int at) => checked(at + Alignment - 1) & -Alignment;
 }
 
 /// <summary>Writes into one array of exactly the size that was counted before.</summary>
@@ -63,7 +58,6 @@ internal ref struct EncodingWriter(EncodingSize size)
             _at += 8;
         }
         Write(tensor.Data.Length);
-        _at = EncodingSize.Aligned(_at);
         tensor.Data.Span.CopyTo(_bytes.AsSpan(_at));
         _at += tensor.Data.Length;
     }
@@ -86,18 +80,14 @@ internal ref struct EncodingReader(ReadOnlyMemory<byte> bytes)
 
     public string? ReadText() => ReadInt() is var length && length < 0 ? null : Encoding.UTF8.GetString(Take(length).Span);
 
-    /// <param name="isAligned">The data begins at a multiple of <see cref="EncodingSize.Alignment"/>.</param>
-    public Tensor ReadTensor(bool isAligned)
+    public Tensor ReadTensor()
     {
         var name = ReadText() ?? "";
         var datatype = (Datatype)ReadByte();
         var shape = new long[ReadCount()];
         for (var at = 0; at < shape.Length; at++)
             shape[at] = BinaryPrimitives.ReadInt64LittleEndian(Take(8).Span);
-        var length = ReadInt();
-        if (isAligned)
-            Take(EncodingSize.Aligned(_at) - _at);
-        return new Tensor(name, datatype, shape, Take(length));
+        return new Tensor(name, datatype, shape, Take(ReadInt()));
     }
 
     private ReadOnlyMemory<byte> Take(int length)

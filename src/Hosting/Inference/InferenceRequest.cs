@@ -12,7 +12,7 @@ public sealed record InferenceRequest(string? Id, IReadOnlyList<Tensor> Inputs, 
     public bool AllAsBinary { get; init; }
 
     /// <summary>Format (1 byte), id, inputs, 1 when all outputs are wanted in binary, names and settings of outputs. Text is UTF-8 after its length (int32;
-    /// -1 is null), numbers are little-endian, a tensor's data begins at a multiple of 8, so that it can be used where it lies.</summary>
+    /// -1 is null), numbers are little-endian.</summary>
     public byte[] Encode()
     {
         var size = new EncodingSize();
@@ -55,7 +55,7 @@ public sealed record InferenceRequest(string? Id, IReadOnlyList<Tensor> Inputs, 
         var id = reader.ReadText();
         var inputs = new Tensor[reader.ReadCount()];
         for (var at = 0; at < inputs.Length; at++)
-            inputs[at] = reader.ReadTensor(isAligned: !isFirst);
+            inputs[at] = reader.ReadTensor();
         var allAsBinary = !isFirst && reader.ReadByte() != 0;
         var outputs = new RequestedOutput[reader.ReadCount()];
         for (var at = 0; at < outputs.Length; at++)

@@ -47,7 +47,7 @@ public sealed record InferenceResponse(string Model, string ModelVersion, string
         var id = reader.ReadText();
         var outputs = new Tensor[reader.ReadCount()];
         for (var at = 0; at < outputs.Length; at++)
-            outputs[at] = isFirst ? reader.ReadTensor(isAligned: false) : reader.ReadTensor(isAligned: true) with { AsBinary = reader.ReadByte() != 0 };
+            outputs[at] = isFirst ? reader.ReadTensor() : reader.ReadTensor() with { AsBinary = reader.ReadByte() != 0 };
         return new InferenceResponse(model, version, id, outputs);
     }
 }

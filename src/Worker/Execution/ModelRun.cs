@@ -6,13 +6,12 @@ using Millrace.Worker.Models;
 
 namespace Millrace.Worker.Execution;
 
-/// <summary>One call of a model: rows of several requests in, rows of each out. A single request's data is used where it lies; what comes out is a view of the
-/// runtime's memory until this is disposed.</summary>
+/// <summary>One call of a model: rows of several requests in, rows of each out. What comes out is a view of the runtime's memory until this is
+/// disposed.</summary>
 internal sealed class ModelRun : IDisposable
 {
     private readonly LoadedModel _model;
     private readonly IReadOnlyList<InferenceRequest> _requests;
-    private readonly List<MemoryHandle> _pins = [];
     private readonly OrtValue[] _inputs;
     private readonly string[] _wanted;
     private IDisposableReadOnlyCollection<OrtValue>? _outputs;
@@ -67,8 +66,6 @@ internal sealed class ModelRun : IDisposable
         _outputs?.Dispose();
         foreach (var input in _inputs)
             input?.Dispose();
-        foreach (var pin in _pins)
-            pin.Dispose();
     }
 
     private Tensor Answer(Tensor tensor, RequestedOutput asked)
@@ -87,29 +84,14 @@ internal sealed class ModelRun : IDisposable
 
     private OrtValue ToOrt(TensorSpec spec)
     {
-        if (_requests.Count == 1)
-        {
-            var only = InputOf(_requests[0], spec.Name);
-            return spec.Datatype == Datatype.Bytes ? ToOrtStrings([only], only.Shape) : Use(only);
-        }
         var parts = _requests.Select(r => InputOf(r, spec.Name)).ToArray();
-        long[] shape = [parts.Sum(p => p.Shape[0]), .. parts[0].Shape.AsSpan(1)];
+        var shape = parts[0].Shape;
+        if (parts.Length > 1)
+            shape = [parts.Sum(p => p.Shape[0]), .. shape.AsSpan(1)];
         return spec.Datatype == Datatype.Bytes ? ToOrtStrings(parts, shape) : Join(parts, shape);
     }
 
-    /// <summary>The tensor's own memory, if it lies where its elements may be read.</summary>
-    private unsafe OrtValue Use(Tensor tensor)
-    {
-        var size = tensor.Datatype.ElementSize();
-        if (tensor.Data.Length == 0)
-            return OrtValue.CreateAllocatedTensorValue(OrtAllocator.DefaultInstance, tensor.Datatype.ToElementType(), tensor.Shape);
-        var pin = tensor.Data.Pin();
-        _pins.Add(pin);
-        if ((nuint)pin.Pointer % (nuint)size != 0)
-            return Join([tensor], tensor.Shape);
-        return OrtValue.CreateTensorValueWithData(OrtMemoryInfo.DefaultInstance, tensor.Datatype.ToElementType(), tensor.Shape, (nint)pin.Pointer, tensor.Data.Length);
-    }
-
+    /// <summary>Into memory of the runtime's own, also a single part: how some operators group a sum depends on how its memory is aligned, and equal requests are to get equal answers.</summary>
     private static OrtValue Join(Tensor[] parts, long[] shape)
     {
         var value = OrtValue.CreateAllocatedTensorValue(OrtAllocator.DefaultInstance, parts[0].Datatype.ToElementType(), shape);
