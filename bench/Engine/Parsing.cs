@@ -31,7 +31,7 @@ internal static class Parsing
             $"| {elements:#,0} of {digits} digits | {body.Length:#,0} | {us:0.0} | {them:0.0} | {full:0.0} | {us / them:0.00} | {us / full:0.00} |"));
     }
 
-    private static void Read(byte[] body, ServedVersion model, LimitsOptions limits) => InferenceReader.Read(body, model, limits, strict: false);
+    private static void Read(byte[] body, ServedVersion model, LimitsOptions limits) => InferenceReader.Read(new InferenceBody(body, default, IsFramed: false), model, limits, strict: false);
 
     private static void Walk(byte[] body, bool readsNumbers)
     {

@@ -52,7 +52,7 @@ public static class ErrorCodes
     {
         Of(ErrorCode.InvalidJson, 400, "The body is not valid JSON", "The body can't be read as JSON in UTF-8, or is nested deeper than 100 levels."),
         Of(ErrorCode.InvalidRequest, 400, "The request is not valid", "A member, query parameter or header has a wrong type or value; `errors` points to each."),
-        Of(ErrorCode.InvalidTensor, 400, "A tensor does not fit the model", "Name, datatype, shape, number of elements or a value of a tensor is not what the model takes, or its values can't be written as JSON."),
+        Of(ErrorCode.InvalidTensor, 400, "A tensor does not fit the model", "Name, datatype, shape, number of elements or bytes, or a value of a tensor is not what the model takes, or an output's values can't be written as JSON: ask for it in binary."),
         Of(ErrorCode.InvalidCursor, 400, "The cursor is not valid", "The cursor was changed, or belongs to a list with other filters. Start again without one."),
         Of(ErrorCode.InvalidIdempotencyKey, 400, "The idempotency key is not valid", "Idempotency-Key takes 1 to 255 of A-Z a-z 0-9 . _ : - and may stand in double quotes."),
         Of(ErrorCode.Unauthorized, 401, "Authentication is needed", "Send a valid key as `Authorization: Bearer`. One answer for no key, a wrong, an expired and a revoked one."),

@@ -11,7 +11,7 @@ internal static class AnswerCoding
     private const int SmallBody = 1024;
 
     /// <summary>The coding that the client prefers among those we have; null for none, and for a small body.</summary>
-    public static string? Choose(HttpRequest request, int bodyLength)
+    public static string? Choose(HttpRequest request, long bodyLength)
     {
         if (request.Headers.AcceptEncoding.Count == 0 || bodyLength <= SmallBody)
             return null;
@@ -21,11 +21,15 @@ internal static class AnswerCoding
         return best == "identity" ? null : best;
     }
 
-    public static ReadOnlyMemory<byte> Encode(ReadOnlyMemory<byte> body, string coding)
+    /// <param name="parts">Of one body, in order.</param>
+    public static ReadOnlyMemory<byte> Encode(IEnumerable<ReadOnlyMemory<byte>> parts, string coding)
     {
         var encoded = new MemoryStream();
-        using (Stream stream = coding == "gzip" ? new GZipStream(encoded, CompressionLevel.Fastest) : new ZLibStream(encoded, CompressionLevel.Fastest))
-            stream.Write(body.Span);
-        return encoded.ToArray();
+        using (Stream stream = coding == "gzip" ? new GZipStream(encoded, CompressionLevel.Fastest, leaveOpen: true) : new ZLibStream(encoded, CompressionLevel.Fastest, leaveOpen: true))
+        {
+            foreach (var part in parts)
+                stream.Write(part.Span);
+        }
+        return encoded.GetBuffer().AsMemory(0, (int)encoded.Length);
     }
 }

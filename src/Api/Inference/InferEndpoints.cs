@@ -25,7 +25,7 @@ internal static class InferEndpoints
     }
 
     private static RouteHandlerBuilder Describe(RouteHandlerBuilder route) => route.Needs(Roles.Submit)
-        .Accepts<InferenceRequestSchema>("application/json", "*/*").Produces<InferenceResponseSchema>().Produces<JobView>(202)
+        .Accepts<InferenceRequestSchema>("application/json", "application/octet-stream", "*/*").Produces<InferenceResponseSchema>(200, "application/json", "application/octet-stream").Produces<JobView>(202)
         .Produces<ProtocolError>(400).Produces<ProtocolError>(404).Produces<ProtocolError>(413).Produces<ProtocolError>(503).Produces<ProtocolError>(504);
 
     /// <summary>1. admit  2. read and validate  3. answer 202 if asked to  4. send through the sync lane  5. answer.</summary>
@@ -37,8 +37,7 @@ internal static class InferEndpoints
         context.Tag(served);
         await rates.CheckModelAsync(context, served.Model);
         using var body = await RequestBody.ReadAsync(context, options.MaxBodyBytes);
-        Admission.RefuseBinary(context.Request);
-        var (request, settings) = InferenceReader.Read(body.Bytes.Span, served, limits, strict: false);
+        var (request, settings) = InferenceReader.Read(InferenceBody.Of(context.Request, body.Bytes), served, limits, strict: false);
         if (Preferences.Of(context.Request).RespondAsync)
         {
             await jobs.SubmitInferenceAsync(context, served, request, settings, body.Bytes);
@@ -52,16 +51,8 @@ internal static class InferEndpoints
     {
         if (outcome.Failure != InferFailure.None)
             throw new RefusedException(Refuse(outcome));
-        ReadOnlyMemory<byte> json;
-        try { json = InferenceJsonWriter.Write(InferenceResponse.Decode(outcome.Response)); }
-        catch (NotJsonException error) { throw new RefusedException(ErrorCode.InvalidTensor, error.Message); }
-        if (AnswerCoding.Choose(context.Request, json.Length) is { } coding)
-        {
-            context.Response.Headers.ContentEncoding = coding;
-            context.Response.Headers.Vary = "Accept-Encoding";
-            json = AnswerCoding.Encode(json, coding);
-        }
-        await JsonBody.WriteAsync(context, json);
+        try { await InferenceAnswer.WriteAsync(context, InferenceResponse.Decode(outcome.Response), mayCode: true); }
+        catch (NotJsonException error) { throw new RefusedException(ErrorCode.InvalidTensor, $"{error.Message}; ask for it in binary, by parameters.binary_data of the output."); }
     }
 
     private static Refusal Refuse(InferOutcome outcome) => outcome.Failure switch

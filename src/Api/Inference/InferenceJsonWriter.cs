@@ -9,17 +9,17 @@ using Millrace.Hosting.Inference;
 
 namespace Millrace.Api.Inference;
 
-/// <summary>Writes an inference response as JSON, tensors flat.</summary>
-/// <remarks>Source: Open Inference Protocol, inference response JSON object.</remarks>
+/// <summary>Writes an inference response as JSON, tensors flat; of one that is wanted in binary, its size.</summary>
+/// <remarks>Source: Open Inference Protocol, inference response JSON object; Triton's binary tensor data extension.</remarks>
 internal static class InferenceJsonWriter
 {
     private const long LargestFirstBuffer = 1 << 20;
     private static readonly JsonWriterOptions Options = new() { SkipValidation = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <exception cref="NotJsonException">An output has values that JSON can't say.</exception>
+    /// <exception cref="NotJsonException">An output that is not wanted in binary has values that JSON can't say.</exception>
     public static ReadOnlyMemory<byte> Write(InferenceResponse response)
     {
-        var buffer = new ArrayBufferWriter<byte>((int)Math.Min(256 + (response.Outputs.Sum(o => (long)o.Data.Length) * 3), LargestFirstBuffer));
+        var buffer = new ArrayBufferWriter<byte>((int)Math.Min(256 + (response.Outputs.Sum(o => o.AsBinary ? 0L : o.Data.Length) * 3), LargestFirstBuffer));
         using (var json = new Utf8JsonWriter(buffer, Options))
         {
             json.WriteStartObject();
@@ -45,9 +45,18 @@ internal static class InferenceJsonWriter
         foreach (var dimension in tensor.Shape)
             json.WriteNumberValue(dimension);
         json.WriteEndArray();
-        json.WriteStartArray("data"u8);
-        WriteData(json, tensor);
-        json.WriteEndArray();
+        if (tensor.AsBinary)
+        {
+            json.WriteStartObject("parameters"u8);
+            json.WriteNumber("binary_data_size"u8, tensor.Data.Length);
+            json.WriteEndObject();
+        }
+        else
+        {
+            json.WriteStartArray("data"u8);
+            WriteData(json, tensor);
+            json.WriteEndArray();
+        }
         json.WriteEndObject();
     }
 
@@ -116,5 +125,5 @@ internal static class InferenceJsonWriter
     private static NotJsonException NotFinite(string name) => new(name, "it has a value that is not finite (NaN or infinity)");
 }
 
-/// <summary>An output can't be answered as JSON.</summary>
-internal sealed class NotJsonException(string output, string why) : Exception($"Output {output} can't be answered as JSON: {why}; it can travel in binary only.");
+/// <summary>An output can't be answered as JSON; how to get it in binary is the route's to say.</summary>
+internal sealed class NotJsonException(string output, string why) : Exception($"Output {output} can't be answered as JSON: {why}");

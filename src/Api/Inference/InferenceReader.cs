@@ -6,42 +6,51 @@ using Millrace.Hosting.Inference;
 
 namespace Millrace.Api.Inference;
 
-/// <summary>Reads and validates an inference request against the model's announced metadata, in one pass over its JSON.</summary>
-/// <remarks>Source: Open Inference Protocol, inference request JSON object.</remarks>
+/// <summary>Reads and validates an inference request against the model's announced metadata, in one pass over its JSON. Tensors that follow the JSON are used where they lie.</summary>
+/// <remarks>Source: Open Inference Protocol, inference request JSON object; Triton's binary tensor data extension.</remarks>
 internal ref struct InferenceReader
 {
     private const int MostDimensions = 64;
 
     private readonly ReadOnlySpan<byte> _json;
+    private readonly ReadOnlyMemory<byte> _tensors;
+    private readonly bool _isFramed;
     private readonly ServedVersion _model;
     private readonly LimitsOptions _limits;
     private readonly bool _strict;
     private readonly Tensor?[] _inputs;
-    private InferenceSettings _settings;
+    private int _taken; // bytes of _tensors that inputs have
+    private string? _unframed; // an input that is in binary, while the header that frames such a body is absent
+    private Parameters _parameters;
     private bool _isGeneral;
     private int _skipped; // bytes that the present reader has not seen, as another read them
 
-    private InferenceReader(ReadOnlySpan<byte> json, ServedVersion model, LimitsOptions limits, bool strict)
+    private InferenceReader(InferenceBody body, ServedVersion model, LimitsOptions limits, bool strict)
     {
-        _json = json;
+        _json = body.Json.Span;
+        _tensors = body.Tensors;
+        _isFramed = body.IsFramed;
         _model = model;
         _limits = limits;
         _strict = strict;
         _inputs = new Tensor?[model.Inputs.Count];
     }
 
+    /// <param name="body">Inputs may be views of it.</param>
     /// <param name="strict">Refuse unknown members, as everywhere under /v1; under /v2 they are ignored.</param>
     /// <exception cref="RefusedException">It is not a valid request for this model.</exception>
-    public static (InferenceRequest Request, InferenceSettings Settings) Read(ReadOnlySpan<byte> json, ServedVersion model, LimitsOptions limits, bool strict)
+    public static (InferenceRequest Request, InferenceSettings Settings) Read(InferenceBody body, ServedVersion model, LimitsOptions limits, bool strict)
     {
+        if (body.IsRaw)
+            return (RawRequest.Read(body.Tensors, model, limits), default);
         try
         {
-            var reader = new InferenceReader(json, model, limits, strict);
-            return (reader.Read(), reader._settings);
+            var reader = new InferenceReader(body, model, limits, strict);
+            return (reader.Read(), reader._parameters.Settings);
         }
         catch (JsonException)
         {
-            return Explain(json, model, limits, strict);
+            return Explain(body, model, limits, strict);
         }
         catch (InvalidOperationException) // a string that is not valid Unicode
         {
@@ -50,16 +59,17 @@ internal ref struct InferenceReader
     }
 
     /// <summary>Once more without the reader of plain numbers, after which positions are not those of the body.</summary>
-    private static (InferenceRequest Request, InferenceSettings Settings) Explain(ReadOnlySpan<byte> json, ServedVersion model, LimitsOptions limits, bool strict)
+    private static (InferenceRequest Request, InferenceSettings Settings) Explain(InferenceBody body, ServedVersion model, LimitsOptions limits, bool strict)
     {
+        var reader = new InferenceReader(body, model, limits, strict) { _isGeneral = true };
         try
         {
-            var reader = new InferenceReader(json, model, limits, strict) { _isGeneral = true };
-            return (reader.Read(), reader._settings);
+            return (reader.Read(), reader._parameters.Settings);
         }
         catch (JsonException error)
         {
-            throw new RefusedException(ErrorCode.InvalidJson, $"The body is not valid JSON: {error.Message}");
+            var hint = reader._unframed is null ? "" : $" {InferenceBody.Header} must say where the JSON ends and the tensors begin.";
+            throw new RefusedException(ErrorCode.InvalidJson, $"The body is not valid JSON: {error.Message}{hint}");
         }
         catch (InvalidOperationException) // a string that is not valid Unicode
         {
@@ -74,7 +84,7 @@ internal ref struct InferenceReader
         Expect(json, JsonTokenType.StartObject, "the request", "an object with inputs");
         string? id = null;
         var hasInputs = false;
-        List<RequestedOutput> outputs = [];
+        List<(string Name, Parameters Parameters)> outputs = [];
         while (NextMember(ref json))
         {
             if (json.ValueTextEquals("inputs"u8))
@@ -87,7 +97,7 @@ internal ref struct InferenceReader
             else if (json.ValueTextEquals("outputs"u8))
                 outputs = ReadOutputs(ref json);
             else if (json.ValueTextEquals("parameters"u8))
-                ParametersReader.Read(ref json, "parameters", out _settings);
+                _parameters = ParametersReader.Read(ref json, "parameters", ParametersOf.Request);
             else
                 SkipUnknown(ref json, "the request");
         }
@@ -95,7 +105,18 @@ internal ref struct InferenceReader
             throw Invalid("The body goes on after the request.");
         if (!hasInputs)
             throw Invalid("The request has no inputs; it must have an array of tensors.");
-        return new InferenceRequest(id, Complete(), outputs);
+        CheckTaken();
+        var all = _parameters.AllAsBinary;
+        return new InferenceRequest(id, Complete(), outputs.ConvertAll(o => new RequestedOutput(o.Name, o.Parameters.AsBinary ?? all, o.Parameters.Classes))) { AllAsBinary = all };
+    }
+
+    /// <summary>No byte is left over: whoever counts on it would get an answer to something else.</summary>
+    private readonly void CheckTaken()
+    {
+        if (_unframed is not null)
+            throw TensorJsonReader.Wrong(_unframed, $"it has a binary_data_size, and nothing follows the JSON; {InferenceBody.Header} must say where the tensors begin");
+        if (_taken != _tensors.Length)
+            throw new RefusedException(ErrorCode.InvalidTensor, $"The inputs take {_taken} bytes by their binary_data_size, and {_tensors.Length} bytes follow the JSON; both must be equal.");
     }
 
     private readonly Tensor[] Complete()
@@ -123,7 +144,7 @@ internal ref struct InferenceReader
 
     private void ReadInput(ref Utf8JsonReader json)
     {
-        Expect(json, JsonTokenType.StartObject, "an input", "an object with name, shape, datatype and data");
+        Expect(json, JsonTokenType.StartObject, "an input", "an object with name, shape, datatype and data or parameters.binary_data_size");
         var draft = new InputDraft();
         while (NextMember(ref json))
         {
@@ -136,11 +157,13 @@ internal ref struct InferenceReader
             else if (json.ValueTextEquals("data"u8))
                 ReadData(ref json, draft);
             else if (json.ValueTextEquals("parameters"u8))
-                ParametersReader.Read(ref json, "an input's parameters", out _);
+                draft.BinarySize = ParametersReader.Read(ref json, "an input's parameters", ParametersOf.Input).BinarySize;
             else
                 SkipUnknown(ref json, "an input");
         }
-        if (draft.Data is null && draft.DataAt >= 0) // data stood before what it takes to read it
+        if (draft.BinarySize is { } size)
+            draft.Data = Take(draft, size);
+        else if (draft.Data is null && draft.DataAt >= 0) // data stood before what it takes to read it
         {
             var again = new Utf8JsonReader(_json[draft.DataAt..draft.DataEnd], new JsonReaderOptions { MaxDepth = _limits.MaxJsonDepth });
             again.Read();
@@ -148,8 +171,28 @@ internal ref struct InferenceReader
         }
         var index = IndexOf(draft);
         if (draft.Data is not { } data)
-            throw TensorJsonReader.Wrong(draft.Name!, "it has no data");
+            throw TensorJsonReader.Wrong(draft.Name!, "it has neither data nor parameters.binary_data_size");
         _inputs[index] = new Tensor(draft.Name!, Check(draft), draft.Shape!, data);
+    }
+
+    /// <summary>The bytes of an input that follow those of the inputs before it.</summary>
+    private ReadOnlyMemory<byte> Take(InputDraft draft, long size)
+    {
+        var datatype = Check(draft);
+        if (draft.DataAt >= 0)
+            throw TensorJsonReader.Wrong(draft.Name!, "it has both data and parameters.binary_data_size; send one of them");
+        var count = TensorShape.Count(draft.Name!, draft.Shape!, _limits.MaxElements);
+        if (!_isFramed && size > 0)
+        {
+            _unframed ??= draft.Name; // what is after the JSON makes it invalid JSON, which is told first
+            return default;
+        }
+        if (size > _tensors.Length - _taken)
+            throw TensorJsonReader.Wrong(draft.Name!, $"its binary_data_size is {size}, and {_tensors.Length - _taken} bytes are left of the {_tensors.Length} after the JSON");
+        var bytes = _tensors.Slice(_taken, (int)size);
+        TensorBytes.Check(draft.Name!, datatype, count, bytes.Span);
+        _taken += (int)size;
+        return bytes;
     }
 
     private void ReadData(ref Utf8JsonReader json, InputDraft draft)
@@ -174,7 +217,7 @@ internal ref struct InferenceReader
         if (draft.Datatype != spec.Datatype.Name())
             throw TensorJsonReader.Wrong(spec.Name, $"its datatype is {draft.Datatype ?? "missing"}; the model takes {spec.Datatype.Name()}");
         if (draft.Shape is null || !spec.Fits(draft.Shape))
-            throw TensorJsonReader.Wrong(spec.Name, $"its shape is {Shape(draft.Shape)}; the model takes {Shape(spec.Shape)}, where -1 is any length");
+            throw TensorJsonReader.Wrong(spec.Name, $"its shape is {TensorShape.Text(draft.Shape)}; the model takes {TensorShape.Text(spec.Shape)}, where -1 is any length");
         return spec.Datatype;
     }
 
@@ -192,21 +235,9 @@ internal ref struct InferenceReader
     }
 
     /// <param name="available">Bytes of JSON that are left: no tensor has more elements, so a forged shape allocates nothing.</param>
-    private readonly long Count(InputDraft draft, int available)
-    {
-        long count;
-        try
-        {
-            count = Tensor.Count(draft.Shape);
-            if (Tensor.Count(Array.FindAll(draft.Shape!, d => d != 0)) > _limits.MaxElements) // a 0 among them hides how large the others are
-                throw TensorJsonReader.Wrong(draft.Name!, $"its shape {Shape(draft.Shape)} is too large; {_limits.MaxElements} elements are the most");
-        }
-        catch (OverflowException)
-        {
-            throw TensorJsonReader.Wrong(draft.Name!, $"its shape {Shape(draft.Shape)} takes more than 2^63 elements");
-        }
-        return count <= available ? count : throw TensorJsonReader.Wrong(draft.Name!, $"its shape {Shape(draft.Shape)} takes more elements than data has");
-    }
+    private readonly long Count(InputDraft draft, int available) => TensorShape.Count(draft.Name!, draft.Shape!, _limits.MaxElements) is var count && count <= available
+        ? count
+        : throw TensorJsonReader.Wrong(draft.Name!, $"its shape {TensorShape.Text(draft.Shape)} takes more elements than data has");
 
     /// <summary>A member that comes twice could undo the check of the first.</summary>
     private static T Once<T>(bool isFirst, string member, T value) => isFirst ? value : throw Invalid($"An input has {member} twice.");
@@ -227,40 +258,42 @@ internal ref struct InferenceReader
         return [.. shape];
     }
 
-    private readonly List<RequestedOutput> ReadOutputs(ref Utf8JsonReader json)
+    private readonly List<(string Name, Parameters Parameters)> ReadOutputs(ref Utf8JsonReader json)
     {
         json.Read();
         Expect(json, JsonTokenType.StartArray, "outputs", "an array of objects with a name");
-        var outputs = new List<RequestedOutput>();
+        var outputs = new List<(string Name, Parameters Parameters)>();
         while (json.Read() && json.TokenType != JsonTokenType.EndArray)
         {
-            var name = ReadOutput(ref json);
-            if (!_model.Outputs.Any(o => o.Name == name))
-                throw new RefusedException(ErrorCode.InvalidTensor,
-                    $"There is no output {Printable(name)}; the model has {string.Join(", ", _model.Outputs.Select(o => o.Name))}.");
+            var (name, parameters) = ReadOutput(ref json);
+            var spec = _model.Outputs.FirstOrDefault(o => o.Name == name) ?? throw new RefusedException(ErrorCode.InvalidTensor,
+                $"There is no output {Printable(name)}; the model has {string.Join(", ", _model.Outputs.Select(o => o.Name))}.");
+            if (parameters.Classes > 0 && spec.Datatype == Datatype.Bytes)
+                throw new RefusedException(ErrorCode.InvalidTensor, $"Output {name} is BYTES; classification ranks numbers.");
             if (outputs.Exists(o => o.Name == name))
                 throw new RefusedException(ErrorCode.InvalidTensor, $"Output {name} is asked for twice.");
             if (outputs.Count == _limits.MaxTensors)
                 throw Invalid($"outputs has more than {_limits.MaxTensors} tensors.");
-            outputs.Add(new RequestedOutput(name));
+            outputs.Add((name, parameters));
         }
         return outputs;
     }
 
-    private readonly string ReadOutput(ref Utf8JsonReader json)
+    private readonly (string Name, Parameters Parameters) ReadOutput(ref Utf8JsonReader json)
     {
         Expect(json, JsonTokenType.StartObject, "an output", "an object with a name");
         string? name = null;
+        var parameters = new Parameters();
         while (NextMember(ref json))
         {
             if (json.ValueTextEquals("name"u8))
                 name = ReadString(ref json, "an output's name");
             else if (json.ValueTextEquals("parameters"u8))
-                ParametersReader.Read(ref json, "an output's parameters", out _);
+                parameters = ParametersReader.Read(ref json, "an output's parameters", ParametersOf.Output);
             else
                 SkipUnknown(ref json, "an output");
         }
-        return name ?? throw Invalid("An output has no name.");
+        return (name ?? throw Invalid("An output has no name."), parameters);
     }
 
     private readonly void SkipUnknown(ref Utf8JsonReader json, string where)
@@ -287,8 +320,6 @@ internal ref struct InferenceReader
 
     private readonly string InputNames() => string.Join(", ", _model.Inputs.Select(i => i.Name));
 
-    private static string Shape(long[]? shape) => shape is null ? "missing" : $"[{string.Join(",", shape)}]";
-
     private static string Printable(string text) => text.Length <= 64 ? text : text[..64] + "…";
 
     private static RefusedException Invalid(string detail) => new(ErrorCode.InvalidRequest, detail);
@@ -302,6 +333,7 @@ internal ref struct InferenceReader
         public ReadOnlyMemory<byte>? Data { get; set; }
         public int DataAt { get; set; } = -1;
         public int DataEnd { get; set; }
+        public long? BinarySize { get; set; }
 
         public bool IsDescribed => Name is not null && Datatype is not null && Shape is not null;
     }

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Http;
 using Millrace.Api.Errors;
+using Millrace.Api.Inference;
 using Millrace.Storage.Jobs;
 
 namespace Millrace.Api.Jobs;
@@ -22,13 +23,15 @@ internal static partial class Idempotency
         if (!Form().IsMatch(key))
             throw new RefusedException(ErrorCode.InvalidIdempotencyKey, "Idempotency-Key must be 1 to 255 of A-Z a-z 0-9 . _ : - and may stand in double quotes.");
         var scope = $"{request.Method} {request.Path}";
-        return new IdempotencyKey(scope, key, Fingerprint(scope, request.ContentType, body));
+        return new IdempotencyKey(scope, key, Fingerprint(scope, request, body));
     }
 
-    private static byte[] Fingerprint(string scope, string? mediaType, ReadOnlySpan<byte> body)
+    /// <summary>Where the JSON ends is part of what is said: the same bytes cut elsewhere are another request.</summary>
+    private static byte[] Fingerprint(string scope, HttpRequest request, ReadOnlySpan<byte> body)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(Encoding.UTF8.GetBytes($"{scope}\n{mediaType?.Split(';')[0].Trim().ToLowerInvariant()}\n"));
+        var frame = request.Headers.TryGetValue(InferenceBody.Header, out var length) ? $"{length}\n" : "";
+        hash.AppendData(Encoding.UTF8.GetBytes($"{scope}\n{request.ContentType?.Split(';')[0].Trim().ToLowerInvariant()}\n{frame}"));
         hash.AppendData(body);
         return hash.GetHashAndReset();
     }

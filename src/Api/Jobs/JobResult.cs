@@ -1,8 +1,6 @@
 using Microsoft.AspNetCore.Http;
-using Microsoft.Net.Http.Headers;
 using Millrace.Api.Access;
 using Millrace.Api.Errors;
-using Millrace.Api.Http;
 using Millrace.Api.Inference;
 using Millrace.Api.Telemetry;
 using Millrace.Hosting.Inference;
@@ -11,7 +9,7 @@ using Millrace.Storage.Jobs;
 
 namespace Millrace.Api.Jobs;
 
-/// <summary><c>GET /v1/jobs/{id}/result</c>: the inference response, as the sync lane would have answered it.</summary>
+/// <summary><c>GET /v1/jobs/{id}/result</c>: the inference response, as the sync lane would have answered it, or in the form that <c>Accept</c> asks for.</summary>
 internal static class JobResult
 {
     public static async Task HandleAsync(HttpContext context, IJobStore store, string id)
@@ -25,18 +23,11 @@ internal static class JobResult
             throw new RefusedException(new Refusal(ErrorCode.JobNotFinished, $"The job is {JobView.Name(job.State)}; ask again, or wait with GET {JobUrls.Of(jobId).Self}?wait=60.") { RetryAfter = 1 });
         if (job.State != JobState.Succeeded)
             throw new RefusedException(ErrorCode.NoResult, $"The job is {JobView.Name(job.State)}: {job.Error?.Message}");
-        if (!AcceptsJson(context.Request))
-            throw new RefusedException(ErrorCode.NotAcceptable, "The result can be had as application/json.");
+        var form = ResultForms.Of(context.Request) ?? throw new RefusedException(ErrorCode.NotAcceptable, "The result can be had as application/json and as application/octet-stream (tensors in binary).");
         var result = await store.ReadResultAsync(context.Tenant(), jobId, context.RequestAborted)
             ?? throw new RefusedException(ErrorCode.ResultExpired, $"The result was kept until {job.ResultExpiresAt?.UtcDateTime:yyyy-MM-ddTHH:mm:ssZ}.");
-        try { await JsonBody.WriteAsync(context, InferenceJsonWriter.Write(InferenceResponse.Decode(result))); }
-        catch (NotJsonException error) { throw new RefusedException(ErrorCode.NotAcceptable, error.Message); }
-    }
-
-    private static bool AcceptsJson(HttpRequest request)
-    {
-        if (request.Headers.Accept.Count == 0 || !MediaTypeHeaderValue.TryParseList(request.Headers.Accept, out var accepted))
-            return true;
-        return accepted.Any(a => a.Quality is not 0 && (a.MatchesAllTypes || a.MediaType.Value is "application/json" or "application/*"));
+        context.Response.Headers.Vary = "Accept";
+        try { await InferenceAnswer.WriteAsync(context, form.Apply(InferenceResponse.Decode(result)), mayCode: false); }
+        catch (NotJsonException error) { throw new RefusedException(ErrorCode.NotAcceptable, $"{error.Message}; ask for the result with Accept: application/octet-stream."); }
     }
 }

@@ -27,7 +27,7 @@ internal sealed class JobSubmission(
     /// <summary><c>POST /v1/jobs</c>.</summary>
     public async Task SubmitAsync(HttpContext context, ReadOnlyMemory<byte> body)
     {
-        var job = Read(context, body.Span);
+        var job = Read(context, body);
         await rates.CheckModelAsync(context, job.Model);
         await StoreAsync(context, job);
     }
@@ -41,19 +41,22 @@ internal sealed class JobSubmission(
             Timeout = settings.Timeout?.TotalSeconds ?? InferenceSettings.LongestTimeout.TotalSeconds,
         }, body.Span));
 
-    private NewJob Read(HttpContext context, ReadOnlySpan<byte> body)
+    private NewJob Read(HttpContext context, ReadOnlyMemory<byte> body)
     {
-        var reader = new SubmitReader(body, limits.MaxJsonDepth);
+        var sent = InferenceBody.Of(context.Request, body);
+        if (sent.IsRaw)
+            throw new RefusedException(ErrorCode.InvalidRequest, $"{InferenceBody.Header} is 0, which leaves no job object; it must be the bytes of the job object, and tensors follow that.");
+        var reader = new SubmitReader(sent.Json.Span, limits.MaxJsonDepth);
         var request = reader.Read();
         var errors = validator.Check(request, reader.Errors);
         if (errors.Count > 0)
             throw new RefusedException(new Refusal(ErrorCode.InvalidRequest, $"{errors[0].Pointer} {errors[0].Detail}.") { Errors = errors });
         var served = catalog.Choose(context, request.Model!, request.ModelVersion).Served;
         context.Tag(served);
-        var (inference, settings) = InferenceReader.Read(body[reader.Inference], served, limits, strict: true);
+        var (inference, settings) = InferenceReader.Read(sent with { Json = sent.Json[reader.Inference] }, served, limits, strict: true);
         if (request.Priority == 0)
             request = request with { Priority = settings.Priority };
-        return New(context, served, inference, request, body);
+        return New(context, served, inference, request, body.Span);
     }
 
     private static NewJob New(HttpContext context, ServedVersion served, InferenceRequest inference, SubmitRequest request, ReadOnlySpan<byte> body)

@@ -13,7 +13,8 @@ namespace Millrace.Api.Models;
 internal static class ModelEndpoints
 {
     /// <summary>Only what is really built.</summary>
-    private static readonly string[] Extensions = ["model_repository", "model_configuration", "parameters", "schedule_policy", "statistics"];
+    private static readonly string[] Extensions =
+        ["binary_tensor_data", "classification", "model_repository", "model_configuration", "parameters", "schedule_policy", "statistics"];
 
     /// <summary>Who sends tensors must see what the model takes.</summary>
     private const Roles Reading = Roles.Read | Roles.Submit;

@@ -70,7 +70,7 @@ internal static class Microseconds
 
 /// <summary>A client's name for one submission, and a hash of what it submitted.</summary>
 /// <param name="Scope">Method and path: the same key on another route is another key.</param>
-/// <param name="Fingerprint">SHA-256 over method, path, media type and the body after its content coding is undone.</param>
+/// <param name="Fingerprint">SHA-256 over method, path, media type, where the JSON ends (if that is said), and the body after its content coding is undone.</param>
 public sealed record IdempotencyKey(string Scope, string Key, ReadOnlyMemory<byte> Fingerprint);
 
 /// <summary>What became of a submission.</summary>

@@ -118,10 +118,4 @@ public sealed class MalformedBodyTests(ServerFixture fixture)
 
         Assert.Equal([1], answer.MustBe(200).Data<float>("OUT"));
     }
-
-    [Theory]
-    [InlineData("0")]
-    [InlineData("10")]
-    public async Task Given_binary_tensors_When_sent_Then_501_since_they_are_not_built_yet(string header) =>
-        (await fixture.Client.InferTextAsync("ident_fp32", Good, ("Inference-Header-Content-Length", header))).MustBe(501, "not_implemented");
 }

@@ -27,6 +27,16 @@ public sealed class ServerMetadataTests(ServerFixture fixture)
     [Conformance(1)]
     [InlineData("binary_tensor_data")]
     [InlineData("classification")]
+    [InlineData("parameters")]
+    [InlineData("schedule_policy")]
+    public async Task Given_an_extension_that_is_built_When_asked_Then_it_is_listed(string extension) => Assert.Contains(extension, await ExtensionsAsync());
+
+    [Theory]
+    [Conformance(1)]
+    [InlineData("sequence")]
+    [InlineData("system_shared_memory")]
+    [InlineData("trace")]
+    [InlineData("logging")]
     public async Task Given_an_extension_that_is_not_built_When_asked_Then_it_is_not_listed(string extension) =>
         Assert.DoesNotContain(extension, await ExtensionsAsync());
 
