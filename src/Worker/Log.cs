@@ -14,6 +14,18 @@ internal static partial class Log
     [LoggerMessage(2003, LogLevel.Warning, "Model folder '{Folder}' is left out: a name is 1 to 128 of A-Z a-z 0-9 . _ - with a letter or digit, not 'stats', and not another's in other case")]
     internal static partial void ModelNameRefused(this ILogger logger, string folder);
 
+    [LoggerMessage(2004, LogLevel.Information, "Unloaded model {Model} version {ModelVersion}")]
+    internal static partial void ModelUnloaded(this ILogger logger, string model, string modelVersion);
+
+    [LoggerMessage(2005, LogLevel.Warning, "No model is served: {Reason}. It is ready when one comes")]
+    internal static partial void NoModels(this ILogger logger, string reason);
+
+    [LoggerMessage(2006, LogLevel.Warning, "The model repository can't be read now, and what is loaded serves on: {Reason}")]
+    internal static partial void ScanFailed(this ILogger logger, string reason);
+
+    [LoggerMessage(2007, LogLevel.Information, "Model {Model} version {ModelVersion} has {Instances} instances of {Threads} threads: more than the {Cores} cores")]
+    internal static partial void MoreThanCores(this ILogger logger, string model, string modelVersion, int instances, int threads, int cores);
+
     [LoggerMessage(2101, LogLevel.Warning, "A batch of {Count} on {Model} version {ModelVersion} failed and runs again one by one: {Reason}")]
     private static partial void BatchSplit(this ILogger logger, int count, string model, string modelVersion, string reason);
 

@@ -14,6 +14,9 @@ public sealed partial class DocumentTests
     public void Given_the_settings_When_the_configuration_page_is_read_Then_it_is_what_the_options_say() => Generated.MustBe("configuration.md", ConfigurationPage.Write());
 
     [Fact]
+    public void Given_the_settings_of_a_model_When_their_schema_is_read_Then_it_has_just_these_members() => Generated.MustBeWhole("model.schema.json", ModelSchema.Write());
+
+    [Fact]
     public async Task Given_the_instruments_When_the_metrics_page_is_read_Then_it_is_what_a_server_shows() => Generated.MustBe("metrics.md", await MetricsPage.WriteAsync());
 
     [Fact]

@@ -34,11 +34,21 @@ public sealed class BadStartTests : IDisposable
 
     [Fact]
     public async Task Given_a_folder_without_models_When_started_Then_it_says_what_it_looks_for() =>
-        Assert.Contains("model.onnx", await RefusalAsync("Millrace:Models:Path", Good($"Millrace:Models:Path={Models()}")));
+        Assert.Contains("model.onnx", await RefusalAsync("Millrace:Models:Path", Good($"Millrace:Models:Path={Models()}", "Millrace:Models:ScanEvery=00:00:00")));
 
     [Fact]
     public async Task Given_only_a_broken_model_When_started_Then_it_says_which() =>
-        Assert.Contains("cold", await RefusalAsync("Millrace:Models:Path", Good($"Millrace:Models:Path={Models("cold")}")));
+        Assert.Contains("cold", await RefusalAsync("Millrace:Models:Path", Good($"Millrace:Models:Path={Models("cold")}", "Millrace:Models:ScanEvery=00:00:00")));
+
+    [Theory]
+    [InlineData("model.onnx")]
+    [InlineData("can be loaded", "cold")]
+    public async Task Given_a_repository_without_a_model_that_loads_When_it_is_scanned_Then_the_server_starts_and_says_that_it_waits_for_one(string said, params string[] models)
+    {
+        await using var process = await MillraceProcess.StartAsync(Good($"Millrace:Models:Path={Models(models)}"));
+        Assert.Contains(said, process.Output);
+        Assert.Equal(503, (await process.Management.FetchAsync("/health/ready")).Status);
+    }
 
     [Theory]
     [InlineData("Millrace:Worker:Lease=00:00:00", "Millrace:Worker:Lease")]
@@ -52,6 +62,11 @@ public sealed class BadStartTests : IDisposable
     [InlineData("Millrace:Broker:Url=http://broker", "Millrace:Broker:Url")]
     [InlineData("Millrace:Broker:Prefix=a b", "Millrace:Broker:Prefix")]
     [InlineData("Millrace:Models:Names=nowhere", "Millrace:Models:Names")]
+    [InlineData("Millrace:Models:ScanEvery=00:00:00.050", "Millrace:Models:ScanEvery")]
+    [InlineData("Millrace:Models:UnloadDelay=-00:00:01", "Millrace:Models:UnloadDelay")]
+    [InlineData("Millrace:Models:OnDemandIdle=00:00:00", "Millrace:Models:OnDemandIdle")]
+    [InlineData("Millrace:Models:MaxModelBytes=0", "Millrace:Models:MaxModelBytes")]
+    [InlineData("Millrace:Models:MaxExternalTensors=-1", "Millrace:Models:MaxExternalTensors")]
     [InlineData("Millrace:Faults:Plan=in_run=throw@1", "Millrace:Faults:Plan")]
     [InlineData("Millrace:Chaos:Enabled=true", "Millrace:Chaos:Enabled")]
     [InlineData("Millrace:Management:Url=9080", "Millrace:Management:Url")]

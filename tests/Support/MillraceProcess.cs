@@ -98,6 +98,13 @@ public sealed partial class MillraceProcess : IAsyncDisposable
     /// <summary>Sends a signal to this process and no other.</summary>
     public void Signal(int signal) => Assert.Equal(0, SendSignal(_process.Id, signal));
 
+    /// <summary>Bytes of its memory that are in use, as the system counts (RSS).</summary>
+    public long Memory()
+    {
+        _process.Refresh();
+        return _process.WorkingSet64;
+    }
+
     public async Task<int> ExitAsync()
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);

@@ -1,6 +1,5 @@
 using System.Text.Json.Serialization;
 using Millrace.Hosting.Inference;
-using Millrace.Storage.Announcements;
 
 namespace Millrace.Api.Models;
 
@@ -42,5 +41,5 @@ public sealed record IndexEntry(
     string Name, string Version, string State, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Reason)
 {
     internal static IndexEntry From(ServedVersion version) => new(
-        version.Model, version.Version, Enum.GetName(version.State)!.ToUpperInvariant(), version.State == ModelState.Ready ? null : version.Reason);
+        version.Model, version.Version, Enum.GetName(version.State)!.ToUpperInvariant(), version.IsReady ? version.Fault : version.Reason);
 }

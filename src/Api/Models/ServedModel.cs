@@ -22,7 +22,7 @@ internal sealed record ServedVersion(
     /// <summary>Why it gets no calls that name no version; null when it may.</summary>
     public HeldBackVersion? HeldBack { get; private init; }
 
-    /// <summary>Why a live worker has it not, though another may; null when none says so.</summary>
+    /// <summary>Why a live worker has it not, though another may, or not what lies in its repository now; null when none says so.</summary>
     public string? Fault { get; private init; }
 
     public static ServedVersion From(IReadOnlyList<AnnouncedModel> same, IReadOnlyList<HeldBackVersion> held)
@@ -34,7 +34,7 @@ internal sealed record ServedVersion(
             Settings = best.Settings,
             InstancesPerWorker = best.Instances,
             HeldBack = held.FirstOrDefault(h => h.Model == best.Name && h.Version == best.Version && h.Hash == best.Hash),
-            Fault = same.FirstOrDefault(a => a is { State: ModelState.Unavailable, IsRemembered: false })?.Reason,
+            Fault = same.FirstOrDefault(a => a is { State: ModelState.Unavailable or ModelState.Ready, IsRemembered: false, Reason.Length: > 0 })?.Reason,
         };
 
         static bool IsLive(AnnouncedModel announced) => announced is { State: ModelState.Ready, IsRemembered: false };

@@ -10,8 +10,8 @@ public interface IWorkQueue
     Task DeclareAsync(string model, CancellationToken cancellation);
 
     /// <summary>Attaches to <c>infer.{model}</c>. The handler's answer is the reply.</summary>
-    /// <param name="instances">Runs that the worker makes at once; the broker decides how many packs to hold for them.</param>
-    IWorkConsumer ConsumePacks(string model, int instances, Func<InferPack, Task<InferReply>> handler);
+    /// <param name="instances">Runs that the worker makes at once, asked again from time to time; the broker decides how many packs to hold for them.</param>
+    IWorkConsumer ConsumePacks(string model, Func<int> instances, Func<InferPack, Task<InferReply>> handler);
 
     /// <summary>Attaches to <c>jobs.{model}</c>. The handler's return is the ack.</summary>
     /// <param name="prefetch">Tickets in work at once, asked again from time to time: a worker takes no more than it can claim for.</param>

@@ -47,8 +47,8 @@ public sealed class MemoryBroker : IInferenceQueue, ITicketQueue, IEventBus, IWo
     /// <summary>Enough that a free instance always finds company for the first in line, and that priorities hold among many.</summary>
     private const int PacksPerInstance = 1024;
 
-    public IWorkConsumer ConsumePacks(string model, int instances, Func<InferPack, Task<InferReply>> handler) =>
-        Packs(model).Consume(() => PacksPerInstance * instances, async delivery =>
+    public IWorkConsumer ConsumePacks(string model, Func<int> instances, Func<InferPack, Task<InferReply>> handler) =>
+        Packs(model).Consume(() => PacksPerInstance * Math.Max(1, instances()), async delivery =>
         {
             if (delivery.Reply.Task.IsCompleted)
                 return; // expired in the queue

@@ -30,7 +30,7 @@ public sealed record AnnouncedModel
     public required string Version { get; init; }
     public required ModelState State { get; init; }
 
-    /// <summary>Why it is not ready; empty when it is.</summary>
+    /// <summary>Why it is not ready; of a ready one, why it is not what lies in the repository now. Else empty.</summary>
     public string Reason { get; init; } = "";
 
     /// <summary>SHA-256 of the model file, lower-case hex.</summary>

@@ -65,7 +65,8 @@ internal sealed class Batcher : IDisposable
         }
     }
 
-    public void Add(WorkItem item)
+    /// <summary>False when it takes nothing more.</summary>
+    public bool TryAdd(WorkItem item)
     {
         item.Arrived = _time.GetTimestamp();
         if (item.Trace is not null)
@@ -76,10 +77,10 @@ internal sealed class Batcher : IDisposable
             {
                 _waiting.Add(item);
                 Monitor.Pulse(_gate);
-                return;
+                return true;
             }
         }
-        item.TryEnd(new RunOutcome.GivenBack());
+        return false;
     }
 
     /// <summary>Ends waiting jobs unrun; what runs goes on.</summary>
@@ -92,8 +93,8 @@ internal sealed class Batcher : IDisposable
         }
     }
 
-    /// <summary>Waits for the runs to end, but not for ever: native code may not listen. A session that still runs is left to the process's end,
-    /// since disposing it would abort the process.</summary>
+    /// <summary>Takes nothing more, runs what waits, and waits for the runs to end, but not for ever: native code may not listen. A session that still runs is not
+    /// disposed, since that would abort the process; another call looks again.</summary>
     public void Dispose()
     {
         lock (_gate)

@@ -16,7 +16,7 @@ namespace Millrace.Worker.Consumers;
 
 /// <summary>The jobs of one model: collects the tickets that arrive while the last claim is in flight, and claims for as many as there are free slots.</summary>
 internal sealed class JobPump(
-    string model, ModelHost models, IClaimStore store, JobFinisher finisher, LeaseKeeper leases, RunsInWork runs, Draining draining, WorkerIdentity worker,
+    string model, ModelHost models, OnDemandVersions onDemand, IClaimStore store, JobFinisher finisher, LeaseKeeper leases, RunsInWork runs, Draining draining, WorkerIdentity worker,
     WorkerOptions options, JobMetrics metrics, FaultPoints faults, TimeProvider time, ILogger<JobPump> logger)
 {
     private static readonly TimeSpan RetryStoreAfter = TimeSpan.FromSeconds(1);
@@ -27,7 +27,7 @@ internal sealed class JobPump(
     private bool _waits;
 
     /// <summary>Tickets to take: no more than jobs can be claimed, since a ticket that is held unclaimed looks like a lost one.</summary>
-    public int Prefetch() => models.Versions(model).Sum(b => b.JobSlots);
+    public int Prefetch() => Math.Max(1, models.Versions(model).Sum(b => b.JobSlots));
 
     /// <summary>Ends when the ticket may be acknowledged: its job's end is written, or it needs none.</summary>
     public Task HandleAsync(RunJob message)
@@ -116,6 +116,7 @@ internal sealed class JobPump(
         try
         {
             using var item = Register(job, spans?.Context);
+            await PlaceAsync(job, item.Item);
             outcome = await item.Item.Outcome;
         }
         catch (InvalidDataException) // the stored input is of a format that this worker does not know
@@ -144,12 +145,19 @@ internal sealed class JobPump(
             Fence = job.Fence.Value,
             Trace = trace,
         };
-        var registration = new Registration(item, runs.Add(item), leases.Add(job.Id, job.Fence, item));
-        if (models.Find(model, job.ModelVersion) is { } batcher)
-            batcher.Add(item);
-        else
-            item.TryEnd(new RunOutcome.Failed(new RunFailure(JobErrorCodes.ModelError, "The model version is not loaded.", true, InferFailure.ModelNotReady)));
-        return registration;
+        return new Registration(item, runs.Add(item), leases.Add(job.Id, job.Fence, item));
+    }
+
+    /// <summary>Brings it to its version, which may have to be loaded for it.</summary>
+    private async Task PlaceAsync(ClaimedJob job, WorkItem item)
+    {
+        while (!models.TryAdd(model, job.ModelVersion, item, forJobs: true))
+        {
+            if (await onDemand.WantAsync(model, job.ModelVersion) is not { } end)
+                continue;
+            item.TryEnd(end);
+            return;
+        }
     }
 
     private AttemptEnd? End(ClaimedJob job, RunOutcome outcome) => outcome switch

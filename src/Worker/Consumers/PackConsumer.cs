@@ -42,8 +42,6 @@ internal sealed class PackConsumer(ModelHost models, RunsInWork runs, Draining d
     {
         if (item.Remaining <= TimeSpan.Zero)
             return Failed(item, InferFailure.DeadlineExceeded, "The deadline passed before the request reached a worker.");
-        if (models.Find(model, item.ModelVersion) is not { } batcher)
-            return Failed(item, InferFailure.ModelNotReady, "The worker does not have this model ready.");
         var work = new WorkItem
         {
             Id = item.Id,
@@ -54,7 +52,8 @@ internal sealed class PackConsumer(ModelHost models, RunsInWork runs, Draining d
             Deadline = time.GetTimestamp() + (long)(item.Remaining.TotalSeconds * time.TimestampFrequency),
         };
         using var registered = runs.Add(work);
-        batcher.Add(work);
+        if (!models.TryAdd(model, item.ModelVersion, work))
+            return Failed(item, InferFailure.ModelNotReady, "The worker does not have this model ready.");
         return await work.Outcome switch
         {
             RunOutcome.Done(var response) => new InferOutcome { Id = item.Id, Response = response },

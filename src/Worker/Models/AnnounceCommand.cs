@@ -4,6 +4,7 @@ using Millrace.Hosting.Broker;
 using Millrace.Hosting.Servers;
 using Millrace.Hosting.Startup;
 using Millrace.Storage.Announcements;
+using Millrace.Storage.Models;
 
 namespace Millrace.Worker.Models;
 
@@ -21,7 +22,7 @@ internal static class AnnounceCommand
         builder.Services.AddMillraceWorker();
         await using var app = builder.Build();
         var services = app.Services;
-        var (loaded, broken) = services.GetRequiredService<ModelRepository>().LoadAll();
+        var (loaded, broken) = await services.GetRequiredService<ModelRepository>().LoadAllAsync();
         try
         {
             await Servers.WaitAsync(() => AnnounceAsync(services, loaded, broken), services.GetRequiredService<TimeProvider>());
@@ -45,8 +46,16 @@ internal static class AnnounceCommand
             await queue.DeclareAsync(model, CancellationToken.None);
         var announcements = services.GetRequiredService<IAnnouncementStore>();
         var worker = services.GetRequiredService<WorkerIdentity>().Id;
-        await announcements.AnnounceAsync(worker, [.. loaded.Select(m => m.Announce()), .. broken], CancellationToken.None);
+        var wishes = (await services.GetRequiredService<IModelStore>().ReadWishesAsync(CancellationToken.None)).ToDictionary(w => w.Model);
+        await announcements.AnnounceAsync(worker, [.. loaded.Select(m => m.Announce()).Concat(broken).Select(m => AsWished(m, wishes.GetValueOrDefault(m.Name)))], CancellationToken.None);
         await announcements.LeaveAsync(worker, CancellationToken.None); // it serves nothing
         services.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(AnnounceCommand)).Announced(loaded.Count, broken.Count);
     }
+
+    private static AnnouncedModel AsWished(AnnouncedModel model, ModelWish? wish) => wish switch
+    {
+        null => model,
+        { Loaded: true } => model with { Wish = wish.Revision },
+        _ => model with { State = ModelState.Unavailable, Reason = HeldVersion.UnloadedOnRequest, Wish = wish.Revision },
+    };
 }

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Microsoft.ML.OnnxRuntime;
 using Millrace.Hosting.Inference;
 using Millrace.Storage.Announcements;
@@ -9,9 +8,10 @@ namespace Millrace.Worker.Models;
 /// <summary>One version of a model in memory, ready to run.</summary>
 internal sealed class LoadedModel : IDisposable
 {
-    private LoadedModel(string name, string version, string hash, ModelConfig config, InferenceSession session)
+    private LoadedModel(ModelSource source, ModelConfig config, InferenceSession session)
     {
-        (Name, Version, Hash, Session) = (name, version, hash, session);
+        (Name, Version, Hash, Session) = (source.Version.Name, source.Version.Version, source.Hash, session);
+        (Fingerprint, Bytes, Labels) = (source.Fingerprint, source.Bytes, source.Labels);
         Inputs = session.InputMetadata.Select(m => OrtTypes.ToSpec("input", m.Key, m.Value)).ToArray();
         Outputs = session.OutputMetadata.Select(m => OrtTypes.ToSpec("output", m.Key, m.Value)).ToArray();
         InputNames = Inputs.Select(i => i.Name).ToArray();
@@ -27,6 +27,12 @@ internal sealed class LoadedModel : IDisposable
 
     /// <summary>SHA-256 of the file, lower-case hex.</summary>
     public string Hash { get; }
+
+    /// <summary>Of all files that it was made of.</summary>
+    public string Fingerprint { get; }
+
+    /// <summary>Of its file and its external data.</summary>
+    public long Bytes { get; }
     public InferenceSession Session { get; }
     public IReadOnlyList<TensorSpec> Inputs { get; }
     public IReadOnlyList<TensorSpec> Outputs { get; }
@@ -36,17 +42,18 @@ internal sealed class LoadedModel : IDisposable
     public ModelConfig Config { get; }
 
     /// <summary>For an output, the names of its classes by index; none where no file has them.</summary>
-    public IReadOnlyDictionary<string, string[]> Labels { get; init; } = new Dictionary<string, string[]>();
+    public IReadOnlyDictionary<string, string[]> Labels { get; }
 
     /// <summary>Most rows in one run; 0 when requests run one by one.</summary>
     public int MaxBatchSize { get; private set; }
 
-    /// <summary>Reads the file once, so that what is hashed is what runs.</summary>
+    public bool IsDisposed { get; private set; }
+
+    /// <summary>Loads what was read and checked, and warms it up.</summary>
     /// <exception cref="OnnxRuntimeException">ONNX Runtime does not take the file.</exception>
-    /// <exception cref="InvalidDataException">The model has an input or output that is no tensor of the protocol's types.</exception>
-    public static LoadedModel Load(string name, string version, string file, ModelConfig config)
+    /// <exception cref="InvalidDataException">The model has an input or output that is no tensor of the protocol's types, labels for an output that it has not, or does not run.</exception>
+    public static LoadedModel Load(ModelSource source, ModelConfig config)
     {
-        var bytes = File.ReadAllBytes(file);
         using var options = new SessionOptions
         {
             IntraOpNumThreads = config.Threads,
@@ -55,10 +62,16 @@ internal sealed class LoadedModel : IDisposable
             LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL, // what fails is reported by us, once
         };
         options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"); // spinning doubles the CPU of small models on shared cores
-        var session = new InferenceSession(bytes, options);
+        options.AddSessionConfigEntry("session.load_model_format", "ONNX"); // its other format is not looked through for what lies outside
+        options.AddSessionConfigEntry("session.use_device_allocator_for_initializers", "1"); // weights outside the arena, so that they go back with the session
+        var session = source.CopiedFile is { } file ? new InferenceSession(file, options) : new InferenceSession(source.Model, options);
         try
         {
-            return new LoadedModel(name, version, Convert.ToHexStringLower(SHA256.HashData(bytes)), config, session);
+            var model = new LoadedModel(source, config, session);
+            if (model.Labels.Keys.Except(model.OutputNames).FirstOrDefault() is { } strange)
+                throw new InvalidDataException($"model.json: /labels names the output {ModelFile.Show(strange)}; the model has {string.Join(", ", model.OutputNames)}");
+            WarmUp.Run(model);
+            return model;
         }
         catch
         {
@@ -80,9 +93,14 @@ internal sealed class LoadedModel : IDisposable
         Outputs = Outputs.Select(Announce).ToArray(),
         Instances = Instances,
         MaxBatchSize = MaxBatchSize,
+        Settings = Config.Announce(),
     };
 
-    public void Dispose() => Session.Dispose();
+    public void Dispose()
+    {
+        Session.Dispose();
+        IsDisposed = true;
+    }
 
     private static AnnouncedTensor Announce(TensorSpec spec) => new(spec.Name, spec.Datatype.Name(), spec.Shape);
 }

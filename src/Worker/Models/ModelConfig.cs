@@ -1,62 +1,70 @@
-using System.Text.Json;
-using System.Text.Json.Serialization;
+using System.ComponentModel.DataAnnotations;
+using Millrace.Storage.Announcements;
 
 namespace Millrace.Worker.Models;
 
-/// <summary>The optional file <c>models/{name}/model.json</c>.</summary>
+/// <summary>The optional file <c>models/{name}/model.json</c>. Ranges are those of the values, or of the elements of a list.</summary>
 internal sealed class ModelConfig
 {
-    private const int MostInstances = 64;
-    private const int MostRows = 65_536;
-
-    /// <summary>Most rows in one run; 0 turns batching off. Default 64. Only a model whose first dimension is variable everywhere is ever batched.</summary>
+    /// <summary>Most rows in one run; 0 turns batching off. Only a model whose first dimension is variable everywhere is ever batched.</summary>
+    [Range(0, 65_536)]
     public int MaxBatchSize { get; set; } = 64;
 
     /// <summary>Runs at once. Default: as many as cores, at most 4.</summary>
+    [Range(1, 64)]
     public int Instances { get; set; } = Math.Min(Environment.ProcessorCount, 4);
 
-    /// <summary>Threads of one run. Default 1; instances × threads should not pass the cores.</summary>
+    /// <summary>Threads of one run; instances × threads should not pass the cores.</summary>
+    [Range(1, 64)]
     public int Threads { get; set; } = 1;
 
-    /// <summary>Numbers of rows at which a batch leaves at once, while <see cref="MaxQueueDelayMicroseconds"/> would let it wait for more. Default none.</summary>
+    /// <summary>Numbers of rows at which a batch leaves at once, while <see cref="MaxQueueDelayMicroseconds"/> would let it wait for more.</summary>
+    [Range(1, 65_536)]
     public int[] PreferredBatchSizes { get; set; } = [];
 
-    /// <summary>How long a request waits for company although an instance is free. Default 0: not at all.</summary>
+    /// <summary>How long a request waits for company although an instance is free. 0: not at all.</summary>
+    [Range(0, 10_000_000)]
     public long MaxQueueDelayMicroseconds { get; set; }
 
-    /// <summary>Most bytes of all outputs of one request; what passes it fails as <c>result_too_large</c>. Default 256 MiB.</summary>
+    /// <summary>Most bytes of all outputs of one request; what passes it fails as <c>result_too_large</c>.</summary>
+    [Range(1, int.MaxValue)]
     public long MaxOutputBytes { get; set; } = 256 << 20;
 
-    /// <exception cref="InvalidDataException">The file is not what it should be; the message says why.</exception>
-    public static ModelConfig Read(string file)
-    {
-        if (!File.Exists(file))
-            return new ModelConfig();
-        try
-        {
-            var config = JsonSerializer.Deserialize(File.ReadAllBytes(file), ModelConfigJson.Default.ModelConfig)
-                ?? throw new InvalidDataException("model.json is null");
-            return config.Faults().FirstOrDefault() is { } fault ? throw new InvalidDataException($"model.json: {fault}") : config;
-        }
-        catch (JsonException error)
-        {
-            throw new InvalidDataException($"model.json: {error.Message}", error);
-        }
-    }
+    /// <summary>Which versions are served: <c>{"all": {}}</c>, <c>{"latest": {"num_versions": 2}}</c> or <c>{"specific": {"versions": [1, 3]}}</c>.</summary>
+    public VersionPolicy VersionPolicy { get; set; } = VersionPolicy.All;
 
-    private IEnumerable<string> Faults()
+    /// <summary>For an output, the file with the names of its classes, one a line, below the model's folder.</summary>
+    public IReadOnlyDictionary<string, string> Labels { get; set; } = new Dictionary<string, string>();
+
+    /// <summary>Runs with zeros before a version serves. A model that can't run on zeros is served all the same, unless this is set. 0: none. Default 1.</summary>
+    [Range(0, 1000)]
+    public int? WarmUp { get; set; }
+
+    /// <summary>Shares of the calls that name no version, by version, as <c>{"1": 90, "2": 10}</c>. Empty: all go to the newest.</summary>
+    [Range(0, 10_000)]
+    public IReadOnlyDictionary<string, int> Traffic { get; set; } = new Dictionary<string, int>();
+
+    /// <summary>A caller stays with the version that its share fell to.</summary>
+    public bool Sticky { get; set; }
+
+    /// <summary>The request header by which a caller is told from another; empty: the caller's key.</summary>
+    public string StickyHeader { get; set; } = "";
+
+    /// <summary>Whether a version that was loaded with the other's settings may go on with these.</summary>
+    public bool RunsAs(ModelConfig other) =>
+        (MaxBatchSize, Instances, Threads, MaxQueueDelayMicroseconds, MaxOutputBytes)
+            == (other.MaxBatchSize, other.Instances, other.Threads, other.MaxQueueDelayMicroseconds, other.MaxOutputBytes)
+        && PreferredBatchSizes.AsSpan().SequenceEqual(other.PreferredBatchSizes) && Labels.Count == other.Labels.Count
+        && Labels.All(l => other.Labels.TryGetValue(l.Key, out var file) && file == l.Value);
+
+    public AnnouncedSettings Announce() => new()
     {
-        if (MaxBatchSize is < 0 or > MostRows)
-            yield return $"max_batch_size is {MaxBatchSize}; it must be from 0 to {MostRows}";
-        if (Instances is < 1 or > MostInstances)
-            yield return $"instances is {Instances}; it must be from 1 to {MostInstances}";
-        if (Threads is < 1 or > MostInstances)
-            yield return $"threads is {Threads}; it must be from 1 to {MostInstances}";
-    }
+        Threads = Threads,
+        PreferredBatchSizes = PreferredBatchSizes,
+        MaxQueueDelayMicroseconds = MaxQueueDelayMicroseconds,
+        VersionPolicy = VersionPolicy.Json,
+        Traffic = Traffic,
+        IsSticky = Sticky,
+        StickyHeader = StickyHeader,
+    };
 }
-
-[JsonSourceGenerationOptions(
-    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
-    ReadCommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true)]
-[JsonSerializable(typeof(ModelConfig))]
-internal sealed partial class ModelConfigJson : JsonSerializerContext;

@@ -52,7 +52,7 @@ internal static partial class ConfigurationPage
 
     private static string Size(double value) => value >= 1 << 20 && value % (1 << 20) == 0 ? string.Create(CultureInfo.InvariantCulture, $" ({value / (1 << 20)} Mi)") : "";
 
-    private static string Summary(Type options, string member)
+    internal static string Summary(Type options, string member)
     {
         var file = Path.ChangeExtension(options.Assembly.Location, ".xml");
         var summary = XDocument.Load(file).Descendants("member").FirstOrDefault(m => (string?)m.Attribute("name") == member)?.Element("summary")

@@ -14,7 +14,18 @@ internal static class Generated
         var present = File.ReadAllText(file);
         var start = present.IndexOf('\n', present.IndexOf(Begin, StringComparison.Ordinal)) + 1;
         var end = present.IndexOf(End, start, StringComparison.Ordinal);
-        var right = $"{present[..start]}{text.TrimEnd()}\n{present[end..]}";
+        MustBe(page, file, present, $"{present[..start]}{text.TrimEnd()}\n{present[end..]}");
+    }
+
+    /// <summary>The same of a file that is written by us alone.</summary>
+    public static void MustBeWhole(string page, string text)
+    {
+        var file = Path.Combine(Repository.Root, "docs", page);
+        MustBe(page, file, File.Exists(file) ? File.ReadAllText(file) : "", text);
+    }
+
+    private static void MustBe(string page, string file, string present, string right)
+    {
         if (Environment.GetEnvironmentVariable("MILLRACE_WRITE_DOCS") == "1")
             File.WriteAllText(file, right);
         else

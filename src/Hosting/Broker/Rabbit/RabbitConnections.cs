@@ -18,7 +18,7 @@ internal sealed class RabbitConnections(BrokerOptions options, BreakerOptions br
         chaos.Calls(ChaosTargets.Broker, static () => new BrokerUnavailableException("The broker was made to fail (chaos).")), time, logger);
     private readonly ResiliencePipeline<bool> _losses = chaos.Outcomes(ChaosTargets.Broker, static () => Outcome.FromResult(true));
 
-    public IReadOnlyList<(string Name, TimeSpan? Silence)> Consumers => _consumers.Keys.Select(c => (c.Name, c.Silence)).ToArray();
+    public IReadOnlyList<(string Name, TimeSpan? Silence)> Consumers => _consumers.Keys.Where(c => !c.IsLeaving).Select(c => (c.Name, c.Silence)).ToArray();
 
     public RabbitPublisher Publisher(bool confirms, Action<IReadOnlyBasicProperties>? returned = null) => new(_publishing, _breaker, _losses, options, confirms, returned);
 
@@ -35,6 +35,8 @@ internal sealed class RabbitConnections(BrokerOptions options, BreakerOptions br
 
     public RabbitConsumer Consume(Consumption what)
     {
+        foreach (var left in _consumers.Keys.Where(c => c.HasLeft))
+            _consumers.TryRemove(left, out _);
         var consumer = new RabbitConsumer(what, _consuming, time, logger);
         _consumers[consumer] = true;
         return consumer;

@@ -62,15 +62,24 @@ internal sealed class RabbitConsumer : IWorkConsumer
 
     public string Name => _what.Name;
 
+    /// <summary>It was told to take nothing more.</summary>
+    public bool IsLeaving { get; private set; }
+    public bool HasLeft => _loop.IsCompleted;
+
     /// <summary>Since the queue last answered; null while no consumer is attached.</summary>
     public TimeSpan? Silence => Volatile.Read(ref _attached) && _seenAt is { } at ? _time.GetElapsedTime(at) : null;
 
     /// <summary>Takes no further messages; those in work may end and are acknowledged.</summary>
-    public void StopTaking() => _stopTaking.Cancel();
+    public void StopTaking()
+    {
+        IsLeaving = true;
+        _stopTaking.Cancel();
+    }
 
     /// <summary>Waits a moment for what is in work; what does not end in it is given back.</summary>
     public async ValueTask DisposeAsync()
     {
+        IsLeaving = true;
         await _stopTaking.CancelAsync();
         if (Volatile.Read(ref _inWork) == 0)
             _idle.TrySetResult();

@@ -21,11 +21,11 @@ internal sealed class RabbitWork(RabbitConnections connections, Topology topolog
         await _aside.DeclareOnceAsync(topology.Infer(model), (channel, token) => topology.DeclareInferAsync(channel, model, token), cancellation);
     }
 
-    public IWorkConsumer ConsumePacks(string model, int instances, Func<InferPack, Task<InferReply>> handler) => connections.Consume(new Consumption
+    public IWorkConsumer ConsumePacks(string model, Func<int> instances, Func<InferPack, Task<InferReply>> handler) => connections.Consume(new Consumption
     {
         Name = topology.Infer(model),
         DeclareAsync = async (channel, cancellation) => { await topology.DeclareInferAsync(channel, model, cancellation); return topology.Infer(model); },
-        Prefetch = () => PacksPerInstance * instances,
+        Prefetch = () => PacksPerInstance * Math.Max(1, instances()),
         HandleAsync = delivery => AnswerAsync(delivery, handler),
     });
 
