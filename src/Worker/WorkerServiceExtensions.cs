@@ -27,6 +27,8 @@ public static class WorkerServiceExtensions
         services.AddSettings("Worker",
             Range<WorkerOptions, TimeSpan>("Lease", o => o.Lease, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)),
             Range<WorkerOptions, TimeSpan>("Backoff", o => o.Backoff, TimeSpan.Zero, TimeSpan.FromHours(1)),
+            Range<WorkerOptions, long>("MaxClaimedBytes", o => o.MaxClaimedBytes, 1 << 20, 1L << 40),
+            Range<WorkerOptions, long>("MaxRunBytes", o => o.MaxRunBytes, -1, RunArena.LargestLimit),
             Range<WorkerOptions, TimeSpan>("LongestBackoff", o => o.LongestBackoff, TimeSpan.Zero, TimeSpan.FromDays(1)));
         services.AddSingleton<WorkerIdentity>();
         services.AddSingleton<ModelRepository>();

@@ -30,14 +30,16 @@ internal sealed class Batcher : IDisposable
     private readonly TimeProvider _time;
     private readonly ILogger<Batcher> _logger;
     private readonly List<Thread> _threads = [];
+    private readonly long _mostClaimedBytes;
     private double _secondsPerItem = ClaimAheadSeconds;
+    private double _bytesPerItem;
     private bool _stopped;
 
     /// <param name="statistics">Those of a batcher before this one, to be counted on.</param>
-    public Batcher(LoadedModel model, RunLedger ledger, RunMetrics metrics, FaultPoints faults, ChaosSwitch chaos, TimeProvider time, ILogger<Batcher> logger, RunStatistics? statistics = null)
+    public Batcher(LoadedModel model, RunLedger ledger, RunMetrics metrics, RunStatistics statistics, FaultPoints faults, ChaosSwitch chaos, long mostClaimedBytes, TimeProvider time, ILogger<Batcher> logger)
     {
         (Model, _ledger, _metrics, _faults, _time, _logger) = (model, ledger, metrics, faults, time, logger);
-        Statistics = statistics ?? new RunStatistics(model.Name, model.Version, time);
+        (Statistics, _mostClaimedBytes) = (statistics, mostClaimedBytes);
         _calls = chaos.Calls(ChaosTargets.Model, static () => new InjectedFaultException("The run was made to fail (chaos)."));
         _outcomes = chaos.Outcomes(ChaosTargets.Model, static () => Outcome.FromException<ModelRun>(new InvalidDataException("The output was made unreadable (chaos).")));
         _waiting = new WaitingItems(model);
@@ -52,7 +54,7 @@ internal sealed class Batcher : IDisposable
     public LoadedModel Model { get; }
     public RunStatistics Statistics { get; }
 
-    /// <summary>Jobs that are worth having here at once: those in the runs and, where runs are short, as many ready behind them.</summary>
+    /// <summary>Jobs that are worth having here at once: those in the runs and, where runs are short, as many ready behind them; fewer where their inputs are large.</summary>
     public int JobSlots
     {
         get
@@ -60,7 +62,8 @@ internal sealed class Batcher : IDisposable
             lock (_statistics)
             {
                 var rounds = _secondsPerItem < ClaimAheadSeconds / 2 ? 2 : 1;
-                return rounds * Model.Instances * Math.Clamp((int)(ClaimAheadSeconds / _secondsPerItem), 1, Math.Max(Model.MaxBatchSize, 1));
+                var slots = rounds * Model.Instances * Math.Clamp((int)(ClaimAheadSeconds / _secondsPerItem), 1, Math.Max(Model.MaxBatchSize, 1));
+                return _bytesPerItem * slots <= _mostClaimedBytes ? slots : Math.Max(1, (int)(_mostClaimedBytes / _bytesPerItem));
             }
         }
     }
@@ -189,7 +192,7 @@ internal sealed class Batcher : IDisposable
             var ran = _time.GetTimestamp();
             _ledger.Write("end", this, items); // before any outcome leaves: a result that is written earlier is not this run's
             _faults.Hit(Points.AfterRun, Model.Name);
-            Observe(_time.GetElapsedTime(started), items.Count);
+            Observe(_time.GetElapsedTime(started), items);
             for (var at = 0; at < items.Count; at++)
                 items[at].TryEnd(Respond(call, items[at].Request, at));
             Statistics.Ran(items.Count, items.Sum(i => i.Rows ?? 1), waited,
@@ -217,10 +220,14 @@ internal sealed class Batcher : IDisposable
         }
     }
 
-    private void Observe(TimeSpan run, int items)
+    private void Observe(TimeSpan run, IReadOnlyList<WorkItem> items)
     {
-        _metrics.Ran(Model.Name, Model.Version, items, run);
+        _metrics.Ran(Model.Name, Model.Version, items.Count, run);
+        var bytes = items.Average(i => i.Bytes);
         lock (_statistics)
-            _secondsPerItem = (0.8 * _secondsPerItem) + (0.2 * Math.Max(run.TotalSeconds / items, 1e-7));
+        {
+            _secondsPerItem = (0.8 * _secondsPerItem) + (0.2 * Math.Max(run.TotalSeconds / items.Count, 1e-7));
+            _bytesPerItem = Math.Max(bytes, (0.8 * _bytesPerItem) + (0.2 * bytes)); // at once when inputs grow, slowly when they shrink
+        }
     }
 }

@@ -27,14 +27,14 @@ internal sealed class WorkItem
     public required InferenceRequest Request
     {
         get => _request;
-        init => (_request, Rows) = (value, Batches.Rows(value));
+        init => (_request, Rows, Bytes) = (value, Batches.Rows(value), value.Inputs.Sum(i => (long)i.Data.Length));
     }
 
     /// <summary>What it brings to a batch; null when it can share none.</summary>
     public long? Rows { get; private init; }
 
     /// <summary>Bytes that it holds while it waits.</summary>
-    public long Bytes { get; init; }
+    public long Bytes { get; private init; }
 
     /// <summary>A <see cref="TimeProvider"/> timestamp after which nobody waits for the answer. Of a job: set when its run begins.</summary>
     public long Deadline { get; set; } = long.MaxValue;

@@ -63,6 +63,7 @@ internal sealed class LoadedModel : IDisposable
         };
         options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"); // spinning doubles the CPU of small models on shared cores
         options.AddSessionConfigEntry("session.load_model_format", "ONNX"); // its other format is not looked through for what lies outside
+        RunArena.Use(options);
         options.AddSessionConfigEntry("session.use_device_allocator_for_initializers", "1"); // weights outside the arena, so that they go back with the session
         var session = source.CopiedFile is { } file ? new InferenceSession(file, options) : new InferenceSession(source.Model, options);
         try

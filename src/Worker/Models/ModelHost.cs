@@ -10,7 +10,7 @@ namespace Millrace.Worker.Models;
 
 /// <summary>The versions that this worker serves, each with its batcher. Whoever brings a request reads one snapshot and takes no lock.</summary>
 /// <remarks>A version is put into the snapshot when it is ready, and taken out before its batcher ends, so who is refused by a batcher finds another, or none, in the next snapshot.</remarks>
-internal sealed class ModelHost(RunLedger ledger, RunMetrics metrics, FaultPoints faults, ChaosSwitch chaos, TimeProvider time, ILoggerFactory loggers) : IDisposable
+internal sealed class ModelHost(RunLedger ledger, RunMetrics metrics, FaultPoints faults, ChaosSwitch chaos, WorkerOptions options, TimeProvider time, ILoggerFactory loggers) : IDisposable
 {
     private readonly Lock _gate = new();
     private readonly ConcurrentDictionary<(string Model, string Version), RunStatistics> _statistics = new();
@@ -52,7 +52,7 @@ internal sealed class ModelHost(RunLedger ledger, RunMetrics metrics, FaultPoint
     {
         var statistics = _statistics.GetOrAdd((model.Name, model.Version), _ => new RunStatistics(model.Name, model.Version, time));
         statistics.MemoryBytes = model.Bytes;
-        var batcher = new Batcher(model, ledger, metrics, faults, chaos, time, loggers.CreateLogger<Batcher>(), statistics);
+        var batcher = new Batcher(model, ledger, metrics, statistics, faults, chaos, options.MaxClaimedBytes, time, loggers.CreateLogger<Batcher>());
         Replace(model.Name, model.Version, new Slot(batcher, forJobs, time.GetTimestamp()));
         return batcher;
     }

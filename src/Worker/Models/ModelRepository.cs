@@ -6,7 +6,7 @@ using Millrace.Worker.Execution;
 namespace Millrace.Worker.Models;
 
 /// <summary>The folder with the models: what lies there, and how a version of it is loaded.</summary>
-internal sealed class ModelRepository(ModelsOptions options, ILogger<ModelRepository> logger)
+internal sealed class ModelRepository(ModelsOptions options, WorkerOptions worker, ILogger<ModelRepository> logger)
 {
     /// <summary>A file that was written before that is complete, as far as one can tell.</summary>
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(2);
@@ -27,6 +27,7 @@ internal sealed class ModelRepository(ModelsOptions options, ILogger<ModelReposi
     public async Task<IReadOnlyList<FoundModel>> ScanFirstAsync(CancellationToken cancellation)
     {
         OrtSilence.Keep();
+        RunArena.Open(worker.MaxRunBytes);
         if (Root() is not { } root)
             throw new StartupException($"Millrace:Models:Path: there is no folder {Path.GetFullPath(options.Path)}");
         var found = _scan.Run(root);
