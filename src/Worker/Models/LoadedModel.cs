@@ -18,8 +18,8 @@ internal sealed class LoadedModel : IDisposable
         OutputNames = Outputs.Select(o => o.Name).ToArray();
         Config = config;
         Instances = config.Instances;
-        var rowsEverywhere = Inputs.Concat(Outputs).All(t => t.Shape is [-1, ..]);
-        MaxBatchSize = rowsEverywhere ? config.MaxBatchSize : 0;
+        var hasRows = BatchDimension.IsVariable(session) && (config.SaysMaxBatchSize || !BatchDimension.IsDoubtful(session));
+        MaxBatchSize = hasRows ? config.MaxBatchSize : 0;
     }
 
     public string Name { get; }

@@ -6,9 +6,16 @@ namespace Millrace.Worker.Models;
 /// <summary>The optional file <c>models/{name}/model.json</c>. Ranges are those of the values, or of the elements of a list.</summary>
 internal sealed class ModelConfig
 {
-    /// <summary>Most rows in one run; 0 turns batching off. Only a model whose first dimension is variable everywhere is ever batched.</summary>
+    /// <summary>Most rows in one run; 0 turns batching off. Only a model whose first dimension is variable everywhere is ever batched; one where that dimension's names speak against it, only if this is set.</summary>
     [Range(0, 65_536)]
-    public int MaxBatchSize { get; set; } = 64;
+    public int MaxBatchSize
+    {
+        get;
+        set => (field, SaysMaxBatchSize) = (value, true);
+    } = 64;
+
+    /// <summary>It is not the default.</summary>
+    internal bool SaysMaxBatchSize { get; private set; }
 
     /// <summary>Runs at once. Default: as many as cores, at most 4.</summary>
     [Range(1, 64)]

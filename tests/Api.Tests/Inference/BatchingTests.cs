@@ -61,15 +61,16 @@ public sealed class BatchingTests
     [Fact]
     public async Task Given_a_delay_and_a_preferred_size_When_so_many_wait_Then_they_leave_together_and_at_once()
     {
-        using var models = ModelFolder.With(("slow", """{"max_batch_size":8,"instances":2,"preferred_batch_sizes":[4],"max_queue_delay_microseconds":60000000}"""));
+        using var models = ModelFolder.With(("slow", """{"max_batch_size":8,"instances":2,"preferred_batch_sizes":[4],"max_queue_delay_microseconds":10000000}"""));
         await using var server = await MillraceServer.StartAsync(models.Path);
         using var active = new ActiveRequests(server);
+        var parameters = new { timeout = 8_000_000 }; // less than the delay
 
-        var first = Enumerable.Range(1, 3).Select(i => server.Client.InferAsync("slow", Bodies.Sleep(i))).ToArray();
+        var first = Enumerable.Range(1, 3).Select(i => server.Client.InferAsync("slow", Calls.Sleep(i, parameters))).ToArray();
         await active.ReachAsync(3);
-        var last = await server.Client.InferAsync("slow", Bodies.Sleep(4));
+        var last = await server.Client.InferAsync("slow", Calls.Sleep(4, parameters));
 
-        last.MustBe(200).MustGive<int>("OUT", 4); // in less than the minute that a client waits no longer than
+        last.MustBe(200).MustGive<int>("OUT", 4);
         foreach (var (answer, at) in (await Task.WhenAll(first)).Select((a, i) => (a, i + 1)))
             answer.MustBe(200).MustGive<int>("OUT", at);
         Assert.Equal([4], server.RunSizes("slow"));
@@ -89,7 +90,7 @@ public sealed class BatchingTests
     [Fact]
     public async Task Given_a_delay_longer_than_the_deadline_When_no_company_comes_Then_the_deadline_holds()
     {
-        using var models = ModelFolder.With(("slow", """{"max_batch_size":8,"instances":1,"max_queue_delay_microseconds":60000000}"""));
+        using var models = ModelFolder.With(("slow", """{"max_batch_size":8,"instances":1,"max_queue_delay_microseconds":10000000}"""));
         await using var server = await MillraceServer.StartAsync(models.Path);
 
         (await server.Client.InferAsync("slow", Calls.Sleep(5, new { timeout = 100_000 }))).MustBe(504, "deadline_exceeded");
