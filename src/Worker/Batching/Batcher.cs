@@ -200,7 +200,7 @@ internal sealed class Batcher : IDisposable
             return null;
         }
         catch (Exception error) when (error is OnnxRuntimeException or UnevenBatchException or InvalidDataException or InjectedFaultException
-            or ResultTooLargeException or OutOfMemoryException or OverflowException)
+            or EmptyInputException or ResultTooLargeException or OutOfMemoryException or OverflowException)
         {
             _ledger.Write("end", this, items);
             _metrics.Failed(Model.Name, Model.Version);

@@ -35,10 +35,13 @@ internal sealed class ModelRun : IDisposable
     }
 
     /// <exception cref="OnnxRuntimeException">The graph failed, or was told to terminate.</exception>
+    /// <exception cref="EmptyInputException">There is nothing to run on, and the model would end the process.</exception>
     /// <exception cref="UnevenBatchException">An output's first dimension is not the rows that went in.</exception>
     /// <exception cref="ResultTooLargeException">The outputs pass what the model may answer with.</exception>
     public void Execute(RunOptions options)
     {
+        if (_model.HasFatalNodes && _model.Inputs.FirstOrDefault(i => _requests.All(r => Tensor.Count(InputOf(r, i.Name).Shape) == 0)) is { } empty)
+            throw new EmptyInputException(empty.Name);
         _outputs = _model.Session.Run(options, _model.InputNames, _inputs, _wanted);
         if (_requests.Count == 1)
             CheckSize(_outputs.Where(o => !IsText(o)).Sum(o => o.GetTensorSizeInBytes()));

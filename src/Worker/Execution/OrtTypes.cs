@@ -26,6 +26,8 @@ internal static class OrtTypes
         [TensorElementType.String] = Datatype.Bytes,
     }.ToFrozenDictionary();
 
+    private const string Served = "only tensors of the protocol's datatypes are served";
+
     private static readonly FrozenDictionary<Datatype, TensorElementType> ToOrt = FromOrt.ToFrozenDictionary(p => p.Value, p => p.Key);
 
     public static TensorElementType ToElementType(this Datatype datatype) => ToOrt[datatype];
@@ -33,7 +35,33 @@ internal static class OrtTypes
     public static Datatype ToDatatype(this TensorElementType type) =>
         FromOrt.TryGetValue(type, out var datatype) ? datatype : throw new InvalidDataException($"element type {type} is not one of the protocol's");
 
-    public static TensorSpec ToSpec(string kind, string name, NodeMetadata metadata) => metadata.IsTensor && FromOrt.ContainsKey(metadata.ElementDataType)
-        ? new TensorSpec(name, metadata.ElementDataType.ToDatatype(), Array.ConvertAll(metadata.Dimensions, d => (long)d))
-        : throw new InvalidDataException($"{kind} {name} is {metadata.OnnxValueType} of {metadata.ElementDataType}; only tensors of the protocol's datatypes are served");
+    /// <exception cref="InvalidDataException">It is no tensor of the protocol's types.</exception>
+    public static TensorSpec ToSpec(string kind, string name, NodeMetadata metadata)
+    {
+        if (metadata.OnnxValueType != OnnxValueType.ONNX_TYPE_TENSOR) // its element type can't even be asked for
+            throw new InvalidDataException($"{kind} {name} is {Words(metadata.OnnxValueType)}; {Served}");
+        return FromOrt.TryGetValue(metadata.ElementDataType, out var datatype)
+            ? new TensorSpec(name, datatype, Array.ConvertAll(metadata.Dimensions, d => (long)d))
+            : throw new InvalidDataException($"{kind} {name} has elements of {metadata.ElementDataType}; {Served}");
+    }
+
+    /// <summary>ONNX Runtime for C# opens no session where a datatype is one that it has no word for (FP8, 4 bits), and says so in its own.</summary>
+    /// <exception cref="InvalidDataException">The model has such a datatype.</exception>
+    public static InferenceSession Open(Func<InferenceSession> open)
+    {
+        try { return open(); }
+        catch (OnnxRuntimeException error) when (error.Message.Contains("Unregistered TensorElementType", StringComparison.Ordinal))
+        {
+            throw new InvalidDataException($"an input or output has elements of a datatype that is not known here; {Served}", error);
+        }
+    }
+
+    private static string Words(OnnxValueType type) => type switch
+    {
+        OnnxValueType.ONNX_TYPE_SEQUENCE => "a sequence",
+        OnnxValueType.ONNX_TYPE_MAP => "a map",
+        OnnxValueType.ONNX_TYPE_OPTIONAL => "optional",
+        OnnxValueType.ONNX_TYPE_SPARSETENSOR => "a sparse tensor",
+        _ => "no tensor",
+    };
 }

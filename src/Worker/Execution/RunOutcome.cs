@@ -42,6 +42,7 @@ internal sealed partial record RunFailure(string Code, string Message, bool Retr
         OnnxRuntimeException when error.Message.Contains("ErrorCode:InvalidArgument", StringComparison.Ordinal) =>
             new(JobErrorCodes.ModelError, $"The model refused the input: {Clean(error.Message)}", false, InferFailure.InvalidInput),
         OutOfMemoryException => OutOfMemory,
+        EmptyInputException => new(JobErrorCodes.ModelError, error.Message, false, InferFailure.InvalidInput),
         ResultTooLargeException => new(JobErrorCodes.ResultTooLarge, error.Message, false, InferFailure.TooLarge),
         InvalidDataException or OverflowException => new(JobErrorCodes.InvalidOutput, Clean(error.Message), false, InferFailure.ModelError),
         OnnxRuntimeException => new(JobErrorCodes.ModelError, $"The model failed: {Clean(error.Message)}", true, InferFailure.ModelError),

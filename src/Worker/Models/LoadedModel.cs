@@ -41,6 +41,9 @@ internal sealed class LoadedModel : IDisposable
     public int Instances { get; }
     public ModelConfig Config { get; }
 
+    /// <summary>An input without elements would end the process.</summary>
+    public bool HasFatalNodes { get; private init; }
+
     /// <summary>For an output, the names of its classes by index; none where no file has them.</summary>
     public IReadOnlyDictionary<string, string[]> Labels { get; }
 
@@ -65,10 +68,10 @@ internal sealed class LoadedModel : IDisposable
         options.AddSessionConfigEntry("session.load_model_format", "ONNX"); // its other format is not looked through for what lies outside
         RunArena.Use(options);
         options.AddSessionConfigEntry("session.use_device_allocator_for_initializers", "1"); // weights outside the arena, so that they go back with the session
-        var session = source.CopiedFile is { } file ? new InferenceSession(file, options) : new InferenceSession(source.Model, options);
+        var session = OrtTypes.Open(() => source.CopiedFile is { } file ? new InferenceSession(file, options) : new InferenceSession(source.Model, options));
         try
         {
-            var model = new LoadedModel(source, config, session);
+            var model = new LoadedModel(source, config, session) { HasFatalNodes = FatalNodes.AreIn(source.Model) };
             if (model.Labels.Keys.Except(model.OutputNames).FirstOrDefault() is { } strange)
                 throw new InvalidDataException($"model.json: /labels names the output {ModelFile.Show(strange)}; the model has {string.Join(", ", model.OutputNames)}");
             WarmUp.Run(model);
