@@ -66,7 +66,7 @@ docs: sdk ## Write the generated pages of docs/ anew
 sdk:
 	@command -v dotnet >/dev/null || { echo "The .NET 10 SDK is needed (global.json names it): Debian's or Microsoft's package dotnet-sdk-10.0" >&2; exit 1; }
 
-bench: ## Measure against a BullMQ platform: make bench [ARGS="--only sync-mlp-c64"]
+bench: ## Measure against a BullMQ platform, then the engine against ONNX Runtime alone: make bench [ARGS="--only sync-mlp-c64" or ARGS=--engine]
 	@bench/run.sh $(ARGS)
 
 survive: deps ## Kill every process in turn under load, and count: make survive [ARGS="--jobs 20000"]

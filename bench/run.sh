@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Builds and starts Millrace in one process, loads it and its peer in turns, and stops it again.
 #   bench/run.sh [--distributed] [options of bench.py, for example --only sync-mlp-c64 --table FILE.md]
+#   bench/run.sh --engine [seconds of each measurement, 5] [scenarios that begin so]
 # --distributed: an API, a worker, RabbitMQ and PostgreSQL instead, as make up starts them.
+# --engine: the engine alone, beside ONNX Runtime called directly. Without options it comes last.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -9,6 +11,16 @@ url=http://127.0.0.1:7300
 start_seconds=60
 
 dotnet build -c Release "$root/src/Standalone" --nologo --verbosity quiet
+
+engine() {
+    dotnet build -c Release "$root/bench/Engine" --nologo --verbosity quiet
+    "$root/artifacts/bin/Engine/release/Millrace.Engine" "$@"
+}
+if [[ ${1:-} == --engine ]]; then
+    shift
+    engine "$@"
+    exit
+fi
 
 # Accepted jobs are written through to disk, so the store must be on one.
 mkdir -p "$root/artifacts/bench"
@@ -64,3 +76,8 @@ for ((waited = 0; ; waited++)); do
 done
 
 python3 "$root/bench/bench.py" --millrace "$url" --pids "$pid" "$@"
+if (($# == 0)); then
+    stop
+    pid=
+    engine
+fi

@@ -39,4 +39,19 @@ public sealed class LanesTests
         (await blocker).MustBe(200);
         Assert.True(server.Runs("sleep").Count(r => r[0].Lane == "Job") < 10, "The request waited for all jobs.");
     }
+
+    /// <summary>Each model runs on threads of its own, among which the system shares the cores.</summary>
+    [Fact]
+    public async Task Given_a_model_with_a_long_queue_When_another_is_called_Then_it_does_not_wait_for_that_queue()
+    {
+        await using var server = await MillraceServer.StartAsync();
+        using var active = new ActiveRequests(server);
+        var flood = Enumerable.Range(0, 30).Select(_ => server.Client.InferAsync("sleep", Bodies.Sleep(200))).ToArray();
+        await active.ReachAsync(30);
+
+        (await server.Client.InferAsync("rows", Calls.Rows(1, 1, 2, 3, 4))).MustBe(200).MustGive("SUM", 10f);
+
+        Assert.True(server.RunSizes("sleep").Length < 30, "The other model waited for the whole queue of this one.");
+        Assert.All(await Task.WhenAll(flood), a => a.MustBe(200));
+    }
 }
