@@ -80,10 +80,10 @@ public static class ErrorCodes
         Of(ErrorCode.NotImplemented, 501, "This is not built yet", "The detail names what."),
         Of(ErrorCode.QueueFull, 503, "The queue is full", "A job would wait longer than its expires_in or the model's limit, a request longer than its timeout, or as many wait as may. Come back after Retry-After seconds, which is when there should be room, or send a job."),
         Of(ErrorCode.Overloaded, 503, "Too many requests are in work", "This replica has as many requests, waits or bytes of bodies in hand as it takes. Wait for Retry-After seconds."),
-        Of(ErrorCode.Unavailable, 503, "A part behind this service is unavailable", "The store or the broker can't be used now; without the broker jobs are accepted all the same. Whether a submission was stored may be unknown: repeat it with the same Idempotency-Key."),
+        Of(ErrorCode.Unavailable, 503, "A part behind this service is unavailable", "The store or the broker can't be used now; without the broker jobs are accepted all the same. Or a model is to be loaded, and no worker is alive that has it. Whether a submission was stored may be unknown: repeat it with the same Idempotency-Key."),
         Of(ErrorCode.ModelNotReady, 503, "The model is not ready", "It is known but can't serve now; its index entry gives the reason."),
         Of(ErrorCode.ShuttingDown, 503, "This process is stopping", "Repeat the request; another process takes it."),
-        Of(ErrorCode.DeadlineExceeded, 504, "The deadline passed", "The answer did not come in time. Allow more time, or send a job."),
+        Of(ErrorCode.DeadlineExceeded, 504, "The deadline passed", "The answer did not come in time. Allow more time, or send a job. A load or unload goes on."),
     }.ToFrozenDictionary(e => e.Code);
 
     private static ErrorInfo Of(ErrorCode code, int status, string title, string meaning) => new(code, SnakeCase(code.ToString()), status, title, meaning);

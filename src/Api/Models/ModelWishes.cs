@@ -22,7 +22,7 @@ internal sealed partial class ModelWishes(
         var loaded = await UntilAsync(model, loaded: true, (found, waited) => IsDone(found, revision) || (found?.Wish is null && MayEnd(found, waited)), cancellation);
         var fault = loaded!.Newest is null ? loaded.Versions[^1].Reason : loaded.Versions.FirstOrDefault(v => v.IsReady && v.Fault is not null)?.Fault;
         if (fault is not null)
-            throw new RefusedException(new Refusal(ErrorCode.ModelNotReady, $"Model {model} was not loaded{(loaded.Newest is null ? "" : " on every worker")}: {fault}") { RetryAfter = 5 });
+            throw new RefusedException(new Refusal(ErrorCode.ModelNotReady, $"Model {model} was not loaded{(loaded.Newest is null ? "" : " everywhere as its files are")}: {fault}") { RetryAfter = 5 });
     }
 
     /// <summary>Unloads all its versions. Returns when no live worker has one; jobs that wait for it go on waiting.</summary>

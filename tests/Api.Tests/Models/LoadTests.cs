@@ -4,8 +4,10 @@ using static Millrace.Storage.Announcements.ModelState;
 namespace Millrace.Api.Tests.Models;
 
 /// <summary>The API's half of load and unload: whom it waits for, and what it says when they fail. The workers here do what the test says.</summary>
-public sealed class LoadTests
+public sealed class LoadTests : IDisposable
 {
+    private readonly TemporaryFolder _models = Inference.ModelFolder.With(("ident_fp32", "{}"));
+
     private const string Load = "/v2/repository/models/ghost/load";
     private const string Unload = "/v2/repository/models/ghost/unload";
 
@@ -58,6 +60,22 @@ public sealed class LoadTests
         var answer = (await load).MustBe(503, "model_not_ready");
         Assert.Contains("it is no model", (string?)answer.Json["error"], StringComparison.Ordinal);
         Assert.NotNull(answer.Header("Retry-After"));
+    }
+
+    [Fact]
+    public async Task Given_new_files_that_do_not_load_When_a_load_is_asked_for_Then_503_though_the_old_ones_serve()
+    {
+        await using var server = await StartAsync();
+        var worker = new FakeWorker(server, "w");
+        await worker.AnnounceAsync(FakeWorker.Version("ghost", Ready, 0));
+        await worker.SeenAsync("ghost", "READY");
+        var load = server.Client.AskAsync(HttpMethod.Post, Load);
+        await worker.AnnounceAsync(FakeWorker.Version("ghost", Ready, await worker.WishAsync("ghost", loaded: true), "its new files can't be loaded"));
+
+        Assert.Contains("its new files can't be loaded", (string?)(await load).MustBe(503, "model_not_ready").Json["error"], StringComparison.Ordinal);
+        (await server.Client.FetchAsync("/v2/models/ghost/ready")).MustBe(200);
+        var entry = (await server.Client.AskAsync(HttpMethod.Post, "/v2/repository/index")).MustBe(200).Json.AsArray().Single(e => (string?)e!["name"] == "ghost")!;
+        Assert.Equal(("READY", "its new files can't be loaded"), ((string?)entry["state"], (string?)entry["reason"]));
     }
 
     [Fact]
@@ -163,9 +181,7 @@ public sealed class LoadTests
     }
 
     /// <summary>With one real worker, which has another model.</summary>
-    private static async Task<MillraceServer> StartAsync(params string[] settings)
-    {
-        using var models = Inference.ModelFolder.With(("ident_fp32", "{}"));
-        return await MillraceServer.StartAsync(models.Path, [.. Keys.Unlimited, .. settings]);
-    }
+    private Task<MillraceServer> StartAsync(params string[] settings) => MillraceServer.StartAsync(_models.Path, [.. Keys.Unlimited, .. settings]);
+
+    public void Dispose() => _models.Dispose();
 }
