@@ -30,7 +30,7 @@ internal sealed class ModelConfig
     public int[] PreferredBatchSizes { get; set; } = [];
 
     /// <summary>How long a request waits for company although an instance is free. 0: not at all.</summary>
-    [Range(0, 10_000_000)]
+    [Range(0, 60_000_000)]
     public long MaxQueueDelayMicroseconds { get; set; }
 
     /// <summary>Most bytes of all outputs of one request; what passes it fails as <c>result_too_large</c>.</summary>

@@ -20,7 +20,7 @@ public sealed class ModelConfigTests : IDisposable
     [InlineData("""{"max_batch_size": -1}""", "/max_batch_size is -1; it must be a whole number from 0 to 65536")]
     [InlineData("""{"preferred_batch_sizes": [4, 0]}""", "/preferred_batch_sizes/1 is 0")]
     [InlineData("""{"preferred_batch_sizes": 4}""", "/preferred_batch_sizes is 4; it must be a list")]
-    [InlineData("""{"max_queue_delay_microseconds": 10000001}""", "/max_queue_delay_microseconds is 10000001")]
+    [InlineData("""{"max_queue_delay_microseconds": 60000001}""", "/max_queue_delay_microseconds is 60000001")]
     [InlineData("""{"max_output_bytes": 0}""", "/max_output_bytes is 0")]
     [InlineData("""{"warm_up": -1}""", "/warm_up is -1")]
     [InlineData("""{"sticky": 1}""", "/sticky is 1; it must be true or false")]
