@@ -28,6 +28,7 @@ public sealed class HotSwapTests : IDisposable
         using var end = new CancellationTokenSource();
         var clients = Enumerable.Range(0, Clients).Select(n => Task.Run(() => CallAsync(server.Client, n, gone, answers, end.Token))).ToArray();
 
+        await Waiting.UntilAsync(() => answers.ContainsKey("1") || clients.Any(c => c.IsCompleted), "the first version answers", 60);
         var version = 1;
         for (var swap = 0; swap < Swaps && !clients.Any(c => c.IsCompleted); swap++)
         {
