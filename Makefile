@@ -1,5 +1,6 @@
 # Millrace. `make` lists the targets; CI calls only these.
 URL ?= http://127.0.0.1:8080
+GRPC ?= http://127.0.0.1:8001
 MANAGEMENT ?= http://127.0.0.1:9080
 DATA ?= ./data
 MODELS ?= ./models
@@ -17,11 +18,11 @@ BUILD = dotnet build --configuration Release --nologo --verbosity quiet
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-18s %s\n' "$$name" "$$text"; done
 
-run: sdk ## Build and serve: make run [URL=http://127.0.0.1:8080] [MANAGEMENT=http://127.0.0.1:9080] [DATA=./data] [MODELS=./models]
+run: sdk ## Build and serve: make run [URL=http://127.0.0.1:8080] [GRPC=http://127.0.0.1:8001] [MANAGEMENT=http://127.0.0.1:9080] [DATA=./data] [MODELS=./models]
 	@echo "Restoring packages and building (the first time takes a minute or two) ..."
 	@$(BUILD) src/Standalone
 	@echo "Starting ..."
-	@MILLRACE__HTTP__URL=$(URL) MILLRACE__MANAGEMENT__URL=$(MANAGEMENT) MILLRACE__STORE__PATH=$(DATA) MILLRACE__MODELS__PATH=$(MODELS) exec artifacts/bin/Standalone/release/Millrace.Standalone
+	@MILLRACE__HTTP__URL=$(URL) MILLRACE__GRPC__URL=$(GRPC) MILLRACE__MANAGEMENT__URL=$(MANAGEMENT) MILLRACE__STORE__PATH=$(DATA) MILLRACE__MODELS__PATH=$(MODELS) exec artifacts/bin/Standalone/release/Millrace.Standalone
 
 up: deps ## Build and serve as processes: make up [API=1] [WORKERS=1] [MODELS=./models]
 	@echo "Restoring packages and building (the first time takes a minute or two) ..."

@@ -56,7 +56,7 @@ trap stop EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-MILLRACE__HTTP__URL=$url MILLRACE__STORE__PATH=$store MILLRACE__MODELS__PATH=$root/bench/models \
+MILLRACE__HTTP__URL=$url MILLRACE__GRPC__URL= MILLRACE__STORE__PATH=$store MILLRACE__MODELS__PATH=$root/bench/models \
     "$root/artifacts/bin/Standalone/release/Millrace.Standalone" >"$log" 2>&1 &
 pid=$!
 

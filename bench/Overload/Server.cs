@@ -12,7 +12,7 @@ internal sealed class Server : IDisposable
     private Server(string root, string url, string[] settings)
     {
         var start = new ProcessStartInfo(Path.Combine(root, "artifacts", "bin", "Standalone", "release", "Millrace.Standalone")) { WorkingDirectory = root, RedirectStandardOutput = true };
-        foreach (var setting in (string[])[$"Millrace:Http:Url={url}", $"Millrace:Store:Path={_data.FullName}", "Millrace:Models:Path=tests/models", "Millrace:Models:Names=sleep", "Logging:LogLevel:Default=Error", .. settings])
+        foreach (var setting in (string[])[$"Millrace:Http:Url={url}", "Millrace:Grpc:Url=", $"Millrace:Store:Path={_data.FullName}", "Millrace:Models:Path=tests/models", "Millrace:Models:Names=sleep", "Logging:LogLevel:Default=Error", .. settings])
             start.ArgumentList.Add("--" + setting);
         _process = Process.Start(start) ?? throw new InvalidOperationException("Millrace did not start.");
         _process.OutputDataReceived += static (_, _) => { };

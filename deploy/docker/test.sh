@@ -2,10 +2,10 @@
 # Builds the images, starts docker-compose.yml under a name of its own, asks it what README.md asks, and looks at every container. Ends with 1 at the first
 # thing that is wrong; removes what it started, data too.
 #   test.sh             on the Docker engine that runs; else DOCKER_START, a command, is run first to start one. KEEP=1 leaves all as it is
-# Ports: PORT, PROMETHEUS_PORT, ALERTMANAGER_PORT. BUILD_NETWORK=host where builds reach packages only so.
+# Ports: PORT, GRPC_PORT, PROMETHEUS_PORT, ALERTMANAGER_PORT. BUILD_NETWORK=host where builds reach packages only so.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-export PORT=${PORT:-18080} PROMETHEUS_PORT=${PROMETHEUS_PORT:-19090} ALERTMANAGER_PORT=${ALERTMANAGER_PORT:-19093}
+export PORT=${PORT:-18080} GRPC_PORT=${GRPC_PORT:-18001} PROMETHEUS_PORT=${PROMETHEUS_PORT:-19090} ALERTMANAGER_PORT=${ALERTMANAGER_PORT:-19093}
 export COMPOSE_PROJECT_NAME=millrace-images-test
 url=http://127.0.0.1:$PORT
 project=$COMPOSE_PROJECT_NAME

@@ -3,7 +3,7 @@
 #   admission.sh     takes about two minutes; KEEP=1 leaves the processes
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-export RUN_DIR=${RUN_DIR:-.run/admission} API_PORT=${API_PORT:-8180} WORKER_PORT=${WORKER_PORT:-9180} BROKER_PORT=${BROKER_PORT:-5780} STORE_PORT=${STORE_PORT:-5540}
+export RUN_DIR=${RUN_DIR:-.run/admission} API_PORT=${API_PORT:-8180} GRPC_PORT=${GRPC_PORT:-8101} WORKER_PORT=${WORKER_PORT:-9180} BROKER_PORT=${BROKER_PORT:-5780} STORE_PORT=${STORE_PORT:-5540}
 export API=2 WORKERS=2 MODELS=tests/models MILLRACE__MODELS__NAMES=sleep,ident_fp32 MILLRACE__RATELIMIT__TENANTREQUESTS=0
 . deploy/local/common.sh
 one=http://127.0.0.1:$API_PORT two=http://127.0.0.1:$((API_PORT + 1))

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Installs what the distributed form and the tests need besides the .NET SDK, from Debian's packages: RabbitMQ and PostgreSQL; Prometheus' and
-# Alertmanager's programs; Node.js with npm, which checks the chart. Nothing is started.
+# Alertmanager's programs; Node.js with npm, which checks the chart; a client of gRPC in Python. Nothing is started.
 set -euo pipefail
 servers=() tools=()
 ls /usr/lib/rabbitmq/lib/*/sbin/rabbitmq-server > /dev/null 2>&1 || servers+=(rabbitmq-server)
 ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || servers+=(postgresql)
-for program in promtool:prometheus amtool:prometheus-alertmanager node:nodejs npm:npm unzip:unzip ip:iproute2; do
+for program in promtool:prometheus amtool:prometheus-alertmanager node:nodejs npm:npm unzip:unzip ip:iproute2 protoc:protobuf-compiler grpc_python_plugin:protobuf-compiler-grpc; do
     command -v "${program%%:*}" > /dev/null || tools+=("${program#*:}")
 done
+/usr/bin/python3 -c 'import grpc, google.protobuf' 2> /dev/null || tools+=(python3-grpcio python3-protobuf)
 if [ -n "${MILLRACE_TEST_POSTGRES:-}" ] && [ -n "${MILLRACE_TEST_RABBITMQ:-}" ]; then servers=(); fi # the tests' servers are named
 need=("${servers[@]}" "${tools[@]}")
 [ "${#need[@]}" -gt 0 ] || exit 0

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # The distributed form on loopback: RabbitMQ, PostgreSQL, API and worker processes. What runs already is left alone, what has died is started again.
-#   up.sh            API=1 WORKERS=1 MODELS=./models; ports by API_PORT, WORKER_PORT, BROKER_PORT, STORE_PORT
+#   up.sh            API=1 WORKERS=1 MODELS=./models; ports by API_PORT, GRPC_PORT, WORKER_PORT, BROKER_PORT, STORE_PORT
 # Settings of Millrace in the environment (MILLRACE__...) go to the processes that are started.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 . deploy/local/common.sh
 apis=${API:-1} workers=${WORKERS:-1}
-api_port=${API_PORT:-8080} api_management_port=${API_MANAGEMENT_PORT:-$((${API_PORT:-8080} + 1100))} worker_port=${WORKER_PORT:-9080} broker_port=${BROKER_PORT:-5680} store_port=${STORE_PORT:-5440}
+api_port=${API_PORT:-8080} grpc_port=${GRPC_PORT:-8001} api_management_port=${API_MANAGEMENT_PORT:-$((${API_PORT:-8080} + 1100))} worker_port=${WORKER_PORT:-9080} broker_port=${BROKER_PORT:-5680} store_port=${STORE_PORT:-5440}
 broker=amqp://guest:guest@127.0.0.1:$broker_port store=postgres://postgres@127.0.0.1:$store_port/postgres
 
 get() { # get PORT PATH: the status of an HTTP answer
@@ -57,7 +57,7 @@ export MILLRACE__LOGS__FORMAT=${MILLRACE__LOGS__FORMAT:-text} # for people who f
 export MILLRACE__BROKER__URL=$broker MILLRACE__STORE__URL=$store MILLRACE__MODELS__PATH=${MODELS:-./models}
 for at in $(seq "$apis"); do
     url=http://127.0.0.1:$((api_port + at - 1))
-    alive "api-$at" || MILLRACE__HTTP__URL=$url MILLRACE__MANAGEMENT__URL=http://127.0.0.1:$((api_management_port + at)) start "api-$at" "$url" artifacts/bin/Api/release/Millrace.Api
+    alive "api-$at" || MILLRACE__HTTP__URL=$url MILLRACE__GRPC__URL=http://127.0.0.1:$((grpc_port + at - 1)) MILLRACE__MANAGEMENT__URL=http://127.0.0.1:$((api_management_port + at)) start "api-$at" "$url" artifacts/bin/Api/release/Millrace.Api
 done
 for at in $(seq "$workers"); do
     url=http://127.0.0.1:$((worker_port + at))

@@ -1,6 +1,5 @@
 using Microsoft.AspNetCore.Builder;
 using Millrace.Api.Access;
-using Millrace.Api.Http;
 using Millrace.Hosting.Management;
 using Millrace.Hosting.Servers;
 using Millrace.Hosting.Startup;
@@ -25,7 +24,7 @@ public static class ApiApp
         builder.Services.AddMillraceStore(builder.Configuration);
         builder.Services.AddMillraceBroker(builder.Configuration);
         builder.Services.AddMillraceApi();
-        builder.ListenOn<HttpOptions>(o => o.Url, ApiServiceExtensions.LimitConnections);
+        builder.ListenForClients();
         builder.ListenForManagement();
         var app = builder.Build();
         app.MapManagement();

@@ -10,6 +10,7 @@ using Millrace.Api.Dispatch;
 using Millrace.Api.Docs;
 using Millrace.Api.Errors;
 using Millrace.Api.Failures;
+using Millrace.Api.Grpc;
 using Millrace.Api.Health;
 using Millrace.Api.Http;
 using Millrace.Api.Inference;
@@ -39,6 +40,8 @@ public static class ApiServiceExtensions
         services.AddAdmission();
         services.ConfigureHttpJsonOptions(json => json.SerializerOptions.TypeInfoResolverChain.Insert(0, ApiJson.Default));
         services.AddApiDocs();
+        services.AddSingleton<Refusals>();
+        services.AddGrpcApi();
 
         services.AddSingleton<ModelCatalog>();
         services.AddSingleton<CatalogRefresh>();
@@ -66,8 +69,19 @@ public static class ApiServiceExtensions
         return services;
     }
 
+    /// <summary>Where clients call: HTTP, and gRPC at an address of its own, since HTTP/2 without TLS can't be told from HTTP/1 there.</summary>
+    public static void ListenForClients(this WebApplicationBuilder builder)
+    {
+        builder.ListenOn<HttpOptions>(o => o.Url, LimitConnections);
+        builder.ListenOn<GrpcOptions>(o => o.Url, listen =>
+        {
+            listen.Protocols = HttpProtocols.Http2;
+            LimitConnections(listen);
+        });
+    }
+
     /// <summary>Connections of one address, before a byte of them is read.</summary>
-    public static void LimitConnections(ListenOptions listen)
+    private static void LimitConnections(ListenOptions listen)
     {
         var connections = listen.ApplicationServices.GetRequiredService<Connections>();
         listen.Use(next => connection => connections.HandleAsync(connection, next));
@@ -110,6 +124,7 @@ public static class ApiServiceExtensions
         app.UseMiddleware<Authentication>();
         app.UseMiddleware<Admittance>();
         app.UseMiddleware<Authorization>();
+        app.UseMiddleware<GrpcCalls>();
         app.MapHealth();
         app.MapModels();
         app.MapTraffic();
@@ -125,6 +140,7 @@ public static class ApiServiceExtensions
         app.MapChaos();
         app.MapProblems();
         app.MapApiDocs();
+        app.MapGrpc();
     }
 
     private static void AddApiSettings(this IServiceCollection services)

@@ -33,4 +33,7 @@ internal static partial class Log
 
     [LoggerMessage(1009, LogLevel.Information, "Listening on {Url}; metrics and health on {ManagementUrl}")]
     internal static partial void Listening(this ILogger logger, string url, string managementUrl);
+
+    [LoggerMessage(1011, LogLevel.Information, "Listening for gRPC on {GrpcUrl}")]
+    internal static partial void ListeningForGrpc(this ILogger logger, string grpcUrl);
 }

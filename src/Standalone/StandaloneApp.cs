@@ -1,6 +1,5 @@
 using Millrace.Api;
 using Millrace.Api.Access;
-using Millrace.Api.Http;
 using Millrace.Hosting.Management;
 using Millrace.Hosting.Servers;
 using Millrace.Hosting.Startup;
@@ -28,7 +27,7 @@ public static class StandaloneApp
         builder.Services.AddMillraceWorker();
         builder.Services.AddMillraceApi();
         configure?.Invoke(builder);
-        builder.ListenOn<HttpOptions>(o => o.Url, ApiServiceExtensions.LimitConnections);
+        builder.ListenForClients();
         builder.ListenForManagement();
         var app = builder.Build();
         app.MapManagement();

@@ -181,6 +181,7 @@ internal sealed class Plant : IAsyncDisposable
             ["MILLRACE__CHAOS__ENABLED"] = "true",
             ["MILLRACE__CHAOS__SCOPE"] = slot,
             ["MILLRACE__HTTP__URL"] = $"http://127.0.0.1:{pod.Port}",
+            ["MILLRACE__GRPC__URL"] = "",
             ["MILLRACE__MANAGEMENT__URL"] = $"http://127.0.0.1:{pod.ManagementPort}",
             ["MILLRACE__BROKER__URL"] = $"amqp://guest:guest@127.0.0.1:{_rabbit.Port}",
             ["MILLRACE__STORE__URL"] = $"postgres://postgres@127.0.0.1:{_postgres.Port}/postgres",

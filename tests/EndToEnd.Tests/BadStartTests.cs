@@ -57,6 +57,8 @@ public sealed class BadStartTests : IDisposable
     [InlineData("Millrace:Wroker:Lease=00:00:10", "Millrace:Wroker")]
     [InlineData("Millrace:Http:Url=nonsense", "Millrace:Http:Url")]
     [InlineData("Millrace:Http:Url=http://0.0.0.0:0", "Millrace:Http:AllowOpen")]
+    [InlineData("Millrace:Grpc:Url=nonsense", "Millrace:Grpc:Url")]
+    [InlineData("Millrace:Grpc:Url=http://0.0.0.0:0", "Millrace:Grpc:Url")]
     [InlineData("Millrace:Store:Window=0", "Millrace:Store:Window")]
     [InlineData("Millrace:Store:Url=nonsense", "Millrace:Store:Url")]
     [InlineData("Millrace:Broker:Url=http://broker", "Millrace:Broker:Url")]
@@ -98,7 +100,7 @@ public sealed class BadStartTests : IDisposable
     private string[] Good(params string[] settings) =>
     [
         .. settings,
-        .. new[] { "Millrace:Http:Url=http://127.0.0.1:0", $"Millrace:Store:Path={_folder.Path}/data", $"Millrace:Models:Path={Repository.Models}" }
+        .. new[] { "Millrace:Http:Url=http://127.0.0.1:0", "Millrace:Grpc:Url=http://127.0.0.1:0", $"Millrace:Store:Path={_folder.Path}/data", $"Millrace:Models:Path={Repository.Models}" }
             .Where(d => !settings.Any(s => s.StartsWith(d[..d.IndexOf('=', StringComparison.Ordinal)] + "=", StringComparison.Ordinal))),
     ];
 

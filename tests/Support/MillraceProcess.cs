@@ -54,7 +54,7 @@ public sealed partial class MillraceProcess : IAsyncDisposable
     /// <summary>Starts one of the programs and returns when it listens.</summary>
     public static async Task<MillraceProcess> StartAsync(string program, IEnumerable<string> settings)
     {
-        var process = new MillraceProcess(program, ["Millrace:Http:Url=http://127.0.0.1:0", "Millrace:Logs:Format=text", .. settings]);
+        var process = new MillraceProcess(program, ["Millrace:Http:Url=http://127.0.0.1:0", "Millrace:Grpc:Url=http://127.0.0.1:0", "Millrace:Logs:Format=text", .. settings]);
         var ended = process._process.WaitForExitAsync(TestContext.Current.CancellationToken);
         if (await Task.WhenAny(process._management.Task, ended) == ended) // it is told last
             Assert.Fail($"It ended at its start: {process.Output}\n{string.Join('\n', process.Errors)}");

@@ -17,12 +17,15 @@ public sealed class MillraceServer : IAsyncDisposable
     {
         (_app, _data, LedgerFile) = (app, data, ledger);
         var addresses = _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses;
-        (Url, ManagementUrl) = (addresses.First(), addresses.Last());
+        (Url, GrpcUrl, ManagementUrl) = (addresses.First(), addresses.ElementAt(1), addresses.Last());
         Client = new HttpClient(new SocketsHttpHandler { MaxConnectionsPerServer = 1000, UseProxy = false }) { BaseAddress = new Uri(Url), Timeout = TimeSpan.FromMinutes(2) };
         Management = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = new Uri(ManagementUrl) };
     }
 
     public string Url { get; }
+
+    /// <summary>Where calls of gRPC go.</summary>
+    public string GrpcUrl { get; }
 
     /// <summary>Where its metrics and its health are.</summary>
     public string ManagementUrl { get; }
@@ -52,7 +55,7 @@ public sealed class MillraceServer : IAsyncDisposable
         var ledger = Path.Combine(data.Path, "ledger");
         string[] args =
         [
-            "--environment=Testing", "--Millrace:Http:Url=http://127.0.0.1:0", $"--Millrace:Store:Path={data.Path}", $"--Millrace:Models:Path={models}",
+            "--environment=Testing", "--Millrace:Http:Url=http://127.0.0.1:0", "--Millrace:Grpc:Url=http://127.0.0.1:0", $"--Millrace:Store:Path={data.Path}", $"--Millrace:Models:Path={models}",
             $"--Millrace:Worker:RunLedger={ledger}", "--Millrace:Reconciler:Interval=00:00:00.100", "--Millrace:Dispatch:Interval=00:00:00.050",
             "--Millrace:Worker:Backoff=00:00:00.010", "--Logging:LogLevel:Default=Error", "--Millrace:Logs:Format=text", .. settings.Select(s => "--" + s),
         ];

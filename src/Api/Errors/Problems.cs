@@ -1,15 +1,18 @@
 using System.Globalization;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Http;
+using Millrace.Api.Grpc;
 using Millrace.Api.Http;
 
 namespace Millrace.Api.Errors;
 
-/// <summary>The one way from a refusal to an answer: the protocol's shape under /v2, RFC 9457 everywhere else.</summary>
+/// <summary>The one way from a refusal to an answer: a status of gRPC for its calls, the protocol's shape under /v2, RFC 9457 everywhere else.</summary>
 internal static class Problems
 {
     public static Task WriteAsync(HttpContext context, Refusal refusal)
     {
+        if (GrpcAnswer.IsFor(context.Request))
+            return GrpcAnswer.WriteAsync(context, refusal);
         var info = ErrorCodes.All[refusal.Code];
         var response = context.Response;
         response.StatusCode = info.Status;

@@ -1,6 +1,8 @@
 using Microsoft.Extensions.DependencyInjection;
+using Millrace.Api.Errors;
 using Millrace.Api.Models;
 using Millrace.Hosting.Broker;
+using Millrace.Hosting.Lifecycle;
 using Millrace.Hosting.Management;
 using Millrace.Hosting.Resilience;
 
@@ -18,5 +20,13 @@ internal static class ApiChecks
         services.AddReadiness<IBrokerState>("broker", broker => broker.Alarm ?? (broker.Circuit == Circuit.Closed ? null : "Its circuit is open."), degraded: true);
     }
 
-    public static bool StoreAnswers(ModelCatalog catalog) => catalog.Age is { } age && age <= StoreSilence;
+    /// <summary>Null when new work can be accepted.</summary>
+    public static Refusal? WhyNotReady(Draining draining, ModelCatalog catalog)
+    {
+        if (draining.Begun.IsCancellationRequested)
+            return new Refusal(ErrorCode.ShuttingDown, "This process is stopping.") { RetryAfter = 1 };
+        return StoreAnswers(catalog) ? null : new Refusal(ErrorCode.Unavailable, "The store does not answer.") { RetryAfter = 2 };
+    }
+
+    private static bool StoreAnswers(ModelCatalog catalog) => catalog.Age is { } age && age <= StoreSilence;
 }

@@ -20,12 +20,7 @@ internal static class HealthEndpoints
 
     private static Task Live(HttpContext context) => JsonBody.WriteAsync(context, new LiveStatus(true), ApiJson.Default.LiveStatus);
 
-    private static Task Ready(HttpContext context, Draining draining, ModelCatalog catalog)
-    {
-        if (draining.Begun.IsCancellationRequested)
-            throw new RefusedException(new Refusal(ErrorCode.ShuttingDown, "This process is stopping.") { RetryAfter = 1 });
-        if (!ApiChecks.StoreAnswers(catalog))
-            throw new RefusedException(new Refusal(ErrorCode.Unavailable, "The store does not answer.") { RetryAfter = 2 });
-        return JsonBody.WriteAsync(context, new ReadyStatus(true), ApiJson.Default.ReadyStatus);
-    }
+    private static Task Ready(HttpContext context, Draining draining, ModelCatalog catalog) => ApiChecks.WhyNotReady(draining, catalog) is { } refusal
+        ? throw new RefusedException(refusal)
+        : JsonBody.WriteAsync(context, new ReadyStatus(true), ApiJson.Default.ReadyStatus);
 }

@@ -1,15 +1,11 @@
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.Logging;
 using Millrace.Api.Errors;
-using Millrace.Api.Limits;
-using Millrace.Hosting.Broker;
-using Millrace.Hosting.Telemetry;
-using Millrace.Storage;
+using Millrace.Api.Grpc;
 
 namespace Millrace.Api.Http;
 
 /// <summary>Gives every answer a request id, and every failure one of the listed codes in the family's shape; nothing of the inside leaves.</summary>
-internal sealed class ErrorMiddleware(RequestDelegate next, AdmissionMetrics metrics, ILogger<ErrorMiddleware> logger)
+internal sealed class ErrorMiddleware(RequestDelegate next, Refusals refusals)
 {
     public async Task InvokeAsync(HttpContext context)
     {
@@ -29,11 +25,7 @@ internal sealed class ErrorMiddleware(RequestDelegate next, AdmissionMetrics met
             context.Response.Clear();
             foreach (var (name, value) in kept)
                 context.Response.Headers[name] = value;
-            var refusal = FromException(context, error);
-            metrics.Note(refusal.Code);
-            if (context.Features.Get<RequestTags>() is { } tags)
-                tags.Code = ErrorCodes.All[refusal.Code].Name;
-            await Problems.WriteAsync(context, refusal);
+            await Problems.WriteAsync(context, refusals.Of(context, error));
         }
     }
 
@@ -42,6 +34,7 @@ internal sealed class ErrorMiddleware(RequestDelegate next, AdmissionMetrics met
 
     private static Refusal FromStatus(HttpContext context) => context.Response.StatusCode switch
     {
+        404 when GrpcAnswer.IsFor(context.Request) => new Refusal(ErrorCode.NotImplemented, $"There is no method {Printable(context.Request.Path)}."),
         404 => new Refusal(ErrorCode.NotFound, $"No route has the path {Printable(context.Request.Path)}; GET /docs lists the routes."),
         405 => new Refusal(ErrorCode.MethodNotAllowed, $"This path takes {context.Response.Headers.Allow}, not {Printable(context.Request.Method)}."),
         415 => new Refusal(ErrorCode.UnsupportedMediaType, "Send application/json."),
@@ -49,28 +42,6 @@ internal sealed class ErrorMiddleware(RequestDelegate next, AdmissionMetrics met
         < 500 => new Refusal(ErrorCode.InvalidRequest, "The request can't be read."),
         _ => new Refusal(ErrorCode.Internal, "Something went wrong here; it is logged with the request id."),
     };
-
-    private Refusal FromException(HttpContext context, Exception error)
-    {
-        switch (error)
-        {
-            case RefusedException refused:
-                return refused.Refusal;
-            case BadHttpRequestException { StatusCode: 413 }:
-                return new Refusal(ErrorCode.PayloadTooLarge, "The body is larger than this server takes.");
-            case BadHttpRequestException:
-                return new Refusal(ErrorCode.InvalidRequest, "The request can't be read to its end.");
-            case StoreUnavailableException:
-                logger.StoreUnavailable(context.TraceIdentifier, error.Message); // that it is away is told once, by its circuit
-                return new Refusal(ErrorCode.Unavailable, "The job store can't be used now.") { RetryAfter = 2 };
-            case BrokerUnavailableException:
-                logger.BrokerUnavailable(context.TraceIdentifier, error.Message);
-                return new Refusal(ErrorCode.Unavailable, "The queue can't be used now; a job is accepted all the same.") { RetryAfter = 2 };
-            default:
-                logger.RequestBroke(error, context.TraceIdentifier);
-                return new Refusal(ErrorCode.Internal, "Something went wrong here; it is logged with the request id.");
-        }
-    }
 
     private static string Printable(string text) =>
         new(text.Take(200).Select(c => char.IsControl(c) || char.IsSurrogate(c) || c is '\u2028' or '\u2029' ? '?' : c).ToArray());

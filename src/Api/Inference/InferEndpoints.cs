@@ -49,20 +49,8 @@ internal static class InferEndpoints
 
     private static async Task AnswerAsync(HttpContext context, InferOutcome outcome)
     {
-        if (outcome.Failure != InferFailure.None)
-            throw new RefusedException(Refuse(outcome));
+        InferFailures.Check(outcome);
         try { await InferenceAnswer.WriteAsync(context, InferenceResponse.Decode(outcome.Response), mayCode: true); }
         catch (NotJsonException error) { throw new RefusedException(ErrorCode.InvalidTensor, $"{error.Message}; ask for it in binary, by parameters.binary_data of the output."); }
     }
-
-    private static Refusal Refuse(InferOutcome outcome) => outcome.Failure switch
-    {
-        InferFailure.InvalidInput => new Refusal(ErrorCode.InvalidTensor, outcome.Detail!),
-        InferFailure.DeadlineExceeded => new Refusal(ErrorCode.DeadlineExceeded, $"{outcome.Detail} Allow more time by parameters.timeout, or send a job."),
-        InferFailure.ModelNotReady => new Refusal(ErrorCode.ModelNotReady, outcome.Detail!) { RetryAfter = 1 },
-        InferFailure.ShuttingDown => new Refusal(ErrorCode.ShuttingDown, outcome.Detail!) { RetryAfter = 1 },
-        InferFailure.TooLarge => new Refusal(ErrorCode.PayloadTooLarge, outcome.Detail!),
-        InferFailure.WorkerLost => new Refusal(ErrorCode.Unavailable, outcome.Detail!) { RetryAfter = 1 },
-        _ => new Refusal(ErrorCode.Internal, outcome.Detail ?? "The model run failed."),
-    };
 }

@@ -10,13 +10,13 @@ namespace Millrace.Api.Inference;
 /// <remarks>Source: Open Inference Protocol, inference request JSON object; Triton's binary tensor data extension.</remarks>
 internal ref struct InferenceReader
 {
-    private const int MostDimensions = 64;
 
     private readonly ReadOnlySpan<byte> _json;
     private readonly ReadOnlyMemory<byte> _tensors;
     private readonly bool _isFramed;
     private readonly ServedVersion _model;
     private readonly LimitsOptions _limits;
+    private readonly RequestRules _rules;
     private readonly bool _strict;
     private readonly Tensor?[] _inputs;
     private int _taken; // bytes of _tensors that inputs have
@@ -32,6 +32,7 @@ internal ref struct InferenceReader
         _isFramed = body.IsFramed;
         _model = model;
         _limits = limits;
+        _rules = new RequestRules(model, limits);
         _strict = strict;
         _inputs = new Tensor?[model.Inputs.Count];
     }
@@ -107,7 +108,7 @@ internal ref struct InferenceReader
             throw Invalid("The request has no inputs; it must have an array of tensors.");
         CheckTaken();
         var all = _parameters.AllAsBinary;
-        return new InferenceRequest(id, Complete(), outputs.ConvertAll(o => new RequestedOutput(o.Name, o.Parameters.AsBinary ?? all, o.Parameters.Classes))) { AllAsBinary = all };
+        return new InferenceRequest(id, _rules.Complete(_inputs), outputs.ConvertAll(o => new RequestedOutput(o.Name, o.Parameters.AsBinary ?? all, o.Parameters.Classes))) { AllAsBinary = all };
     }
 
     /// <summary>No byte is left over: whoever counts on it would get an answer to something else.</summary>
@@ -117,16 +118,6 @@ internal ref struct InferenceReader
             throw TensorJsonReader.Wrong(_unframed, $"it has a binary_data_size, and nothing follows the JSON; {InferenceBody.Header} must say where the tensors begin");
         if (_taken != _tensors.Length)
             throw new RefusedException(ErrorCode.InvalidTensor, $"The inputs take {_taken} bytes by their binary_data_size, and {_tensors.Length} bytes follow the JSON; both must be equal.");
-    }
-
-    private readonly Tensor[] Complete()
-    {
-        for (var at = 0; at < _inputs.Length; at++)
-        {
-            if (_inputs[at] is null)
-                throw new RefusedException(ErrorCode.InvalidTensor, $"Input {_model.Inputs[at].Name} is missing; the model takes {InputNames()}.");
-        }
-        return _inputs!;
     }
 
     private void ReadInputs(ref Utf8JsonReader json)
@@ -211,28 +202,9 @@ internal ref struct InferenceReader
     }
 
     /// <summary>The datatype, after name, datatype and shape were found to be what the model takes.</summary>
-    private readonly Datatype Check(InputDraft draft)
-    {
-        var spec = _model.Inputs[IndexOf(draft)];
-        if (draft.Datatype != spec.Datatype.Name())
-            throw TensorJsonReader.Wrong(spec.Name, $"its datatype is {draft.Datatype ?? "missing"}; the model takes {spec.Datatype.Name()}");
-        if (draft.Shape is null || !spec.Fits(draft.Shape))
-            throw TensorJsonReader.Wrong(spec.Name, $"its shape is {TensorShape.Text(draft.Shape)}; the model takes {TensorShape.Text(spec.Shape)}, where -1 is any length");
-        return spec.Datatype;
-    }
+    private readonly Datatype Check(InputDraft draft) => RequestRules.Check(_model.Inputs[IndexOf(draft)], draft.Datatype, draft.Shape);
 
-    private readonly int IndexOf(InputDraft draft)
-    {
-        for (var at = 0; at < _inputs.Length; at++)
-        {
-            if (_model.Inputs[at].Name != draft.Name)
-                continue;
-            return _inputs[at] is null ? at : throw TensorJsonReader.Wrong(draft.Name, "it is given twice");
-        }
-        throw new RefusedException(ErrorCode.InvalidTensor, draft.Name is null
-            ? $"An input has no name; the model takes {InputNames()}."
-            : $"There is no input {Printable(draft.Name)}; the model takes {InputNames()}.");
-    }
+    private readonly int IndexOf(InputDraft draft) => _rules.IndexOf(draft.Name, _inputs);
 
     /// <param name="available">Bytes of JSON that are left: no tensor has more elements, so a forged shape allocates nothing.</param>
     private readonly long Count(InputDraft draft, int available) => TensorShape.Count(draft.Name!, draft.Shape!, _limits.MaxElements) is var count && count <= available
@@ -251,8 +223,8 @@ internal ref struct InferenceReader
         {
             if (json.TokenType != JsonTokenType.Number || !json.TryGetInt64(out var dimension) || dimension < 0)
                 throw TensorJsonReader.Wrong(name ?? "(not named yet)", "each dimension of its shape must be a whole number from 0");
-            if (shape.Count == MostDimensions)
-                throw TensorJsonReader.Wrong(name ?? "(not named yet)", $"its shape has more than {MostDimensions} dimensions");
+            if (shape.Count == RequestRules.MostDimensions)
+                throw TensorJsonReader.Wrong(name ?? "(not named yet)", $"its shape has more than {RequestRules.MostDimensions} dimensions");
             shape.Add(dimension);
         }
         return [.. shape];
@@ -266,14 +238,7 @@ internal ref struct InferenceReader
         while (json.Read() && json.TokenType != JsonTokenType.EndArray)
         {
             var (name, parameters) = ReadOutput(ref json);
-            var spec = _model.Outputs.FirstOrDefault(o => o.Name == name) ?? throw new RefusedException(ErrorCode.InvalidTensor,
-                $"There is no output {Printable(name)}; the model has {string.Join(", ", _model.Outputs.Select(o => o.Name))}.");
-            if (parameters.Classes > 0 && spec.Datatype == Datatype.Bytes)
-                throw new RefusedException(ErrorCode.InvalidTensor, $"Output {name} is BYTES; classification ranks numbers.");
-            if (outputs.Exists(o => o.Name == name))
-                throw new RefusedException(ErrorCode.InvalidTensor, $"Output {name} is asked for twice.");
-            if (outputs.Count == _limits.MaxTensors)
-                throw Invalid($"outputs has more than {_limits.MaxTensors} tensors.");
+            _rules.CheckOutput(name, parameters.Classes, outputs.Exists(o => o.Name == name), outputs.Count);
             outputs.Add((name, parameters));
         }
         return outputs;
@@ -299,7 +264,7 @@ internal ref struct InferenceReader
     private readonly void SkipUnknown(ref Utf8JsonReader json, string where)
     {
         if (_strict)
-            throw Invalid($"{where} has an unknown member {Printable(json.GetString()!)}.");
+            throw Invalid($"{where} has an unknown member {RequestRules.Printable(json.GetString()!)}.");
         json.Skip();
     }
 
@@ -317,10 +282,6 @@ internal ref struct InferenceReader
         if (json.TokenType != type)
             throw Invalid($"{char.ToUpperInvariant(what[0])}{what[1..]} must be {expected}.");
     }
-
-    private readonly string InputNames() => string.Join(", ", _model.Inputs.Select(i => i.Name));
-
-    private static string Printable(string text) => text.Length <= 64 ? text : text[..64] + "…";
 
     private static RefusedException Invalid(string detail) => new(ErrorCode.InvalidRequest, detail);
 

@@ -1,3 +1,5 @@
+using Millrace.Api.Errors;
+
 namespace Millrace.Api.Inference;
 
 /// <summary>What the protocol's request parameters ask of us.</summary>
@@ -8,4 +10,16 @@ internal readonly record struct InferenceSettings(int Priority, TimeSpan? Timeou
 {
     public const int LowestPriority = 9;
     public static readonly TimeSpan LongestTimeout = TimeSpan.FromSeconds(60);
+
+    public InferenceSettings WithPriority(long priority) => this with { Priority = (int)Math.Min(priority, LowestPriority) };
+
+    /// <param name="micros">0 counts as not given.</param>
+    public InferenceSettings WithTimeout(long micros) => micros > 0 ? this with { Timeout = TimeSpan.FromMicroseconds(Math.Min(micros, LongestTimeout.TotalMicroseconds)) } : this;
+
+    /// <exception cref="RefusedException">The protocol keeps the name for servers.</exception>
+    public static void RefuseReserved(string parameter)
+    {
+        if (parameter.StartsWith("triton_", StringComparison.Ordinal))
+            throw new RefusedException(ErrorCode.InvalidRequest, $"Parameter {RequestRules.Printable(parameter)}: names that begin with triton_ are reserved.");
+    }
 }

@@ -44,7 +44,7 @@ internal static class ParametersReader
             var name = json.GetString()!;
             json.Read();
             if (json.TokenType is not (JsonTokenType.String or JsonTokenType.Number or JsonTokenType.True or JsonTokenType.False))
-                throw Invalid($"Parameter {Printable(name)} must be a string, a number or a boolean.");
+                throw Invalid($"Parameter {RequestRules.Printable(name)} must be a string, a number or a boolean.");
             parameters = Apply(parameters, owner, name, ref json);
         }
         return parameters;
@@ -52,17 +52,11 @@ internal static class ParametersReader
 
     private static Parameters Apply(Parameters parameters, ParametersOf owner, string name, ref Utf8JsonReader json)
     {
-        if (name.StartsWith("triton_", StringComparison.Ordinal))
-            throw Invalid($"Parameter {Printable(name)}: names that begin with triton_ are reserved.");
+        InferenceSettings.RefuseReserved(name);
         return (owner, name) switch
         {
-            (ParametersOf.Request, "priority") => parameters with
-            {
-                Settings = parameters.Settings with { Priority = (int)Math.Min(Whole(name, ref json, 0), InferenceSettings.LowestPriority) },
-            },
-            (ParametersOf.Request, "timeout") => Whole(name, ref json, 0) is > 0 and var micros
-                ? parameters with { Settings = parameters.Settings with { Timeout = TimeSpan.FromMicroseconds(Math.Min(micros, InferenceSettings.LongestTimeout.TotalMicroseconds)) } }
-                : parameters,
+            (ParametersOf.Request, "priority") => parameters with { Settings = parameters.Settings.WithPriority(Whole(name, ref json, 0)) },
+            (ParametersOf.Request, "timeout") => parameters with { Settings = parameters.Settings.WithTimeout(Whole(name, ref json, 0)) },
             (ParametersOf.Request, "binary_data_output") => parameters with { AllAsBinary = Flag(name, ref json) },
             (ParametersOf.Input, "binary_data_size") => parameters with { BinarySize = Whole(name, ref json, 0, ErrorCode.InvalidTensor) },
             (ParametersOf.Output, "binary_data") => parameters with { AsBinary = Flag(name, ref json) },
@@ -82,8 +76,6 @@ internal static class ParametersReader
         JsonTokenType.False => false,
         _ => throw Invalid($"Parameter {name} must be true or false."),
     };
-
-    private static string Printable(string text) => text.Length <= 64 ? text : text[..64] + "…";
 
     private static RefusedException Invalid(string detail) => new(ErrorCode.InvalidRequest, detail);
 }

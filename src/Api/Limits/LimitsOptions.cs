@@ -54,6 +54,7 @@ public sealed class LimitsOptions
         limits.KeepAliveTimeout = IdleTimeout;
         limits.MaxRequestHeadersTotalSize = MaxHeaderBytes;
         limits.MaxRequestLineSize = MaxRequestLineBytes;
+        limits.Http2.MaxStreamsPerConnection = MaxRequests; // a client of gRPC has one connection; what it sends beyond that waits with it
         limits.MinRequestBodyDataRate = limits.MinResponseDataRate = MinBytesPerSecond > 0 ? new MinDataRate(MinBytesPerSecond, TimeSpan.FromSeconds(5)) : null;
     }
 }

@@ -36,9 +36,12 @@ internal sealed class RateLimits(RateLimiter limiter, RateLimitOptions options)
     private async Task TakeAsync(HttpContext context, string policy, string subject, int limit)
     {
         var decision = await limiter.TakeAsync(subject, limit, context.RequestAborted);
-        var headers = context.Response.Headers;
-        Append(headers, "RateLimit-Policy", $"\"{policy}\";q={limit};w={(int)options.Window.TotalSeconds}");
-        Append(headers, "RateLimit", $"\"{policy}\";r={decision.Left};t={decision.ResetSeconds}");
+        if (!context.Response.HasStarted) // a stream of gRPC has
+        {
+            var headers = context.Response.Headers;
+            Append(headers, "RateLimit-Policy", $"\"{policy}\";q={limit};w={(int)options.Window.TotalSeconds}");
+            Append(headers, "RateLimit", $"\"{policy}\";r={decision.Left};t={decision.ResetSeconds}");
+        }
         if (decision.Allowed)
             return;
         throw new RefusedException(new Refusal(ErrorCode.RateLimited, $"More than {limit} requests came in {options.Window.TotalSeconds} s ({policy}).")

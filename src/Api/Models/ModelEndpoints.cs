@@ -22,6 +22,8 @@ internal static class ModelEndpoints
     private static readonly string Version =
         typeof(ModelEndpoints).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "0";
 
+    internal static ServerMetadata Ours { get; } = new("millrace", Version, Extensions);
+
     public static void MapModels(this IEndpointRouteBuilder routes)
     {
         var group = routes.MapGroup("/v2").WithTags("Models");
@@ -52,15 +54,18 @@ internal static class ModelEndpoints
         route.Produces<ProtocolError>(400).Produces<ProtocolError>(404).Produces<ProtocolError>(503).Produces<ProtocolError>(504);
 
     private static Task Server(HttpContext context) =>
-        JsonBody.WriteAsync(context, new ServerMetadata("millrace", Version, Extensions), ApiJson.Default.ServerMetadata);
+        JsonBody.WriteAsync(context, Ours, ApiJson.Default.ServerMetadata);
 
     private static Task List(HttpContext context, ModelCatalog catalog) =>
         JsonBody.WriteAsync(context, new ModelList(catalog.VisibleTo(context.Tenant()).Select(m => m.Name).ToArray()), ApiJson.Default.ModelList);
 
-    private static Task Metadata(HttpContext context, ModelCatalog catalog, string model)
+    private static Task Metadata(HttpContext context, ModelCatalog catalog, string model) =>
+        JsonBody.WriteAsync(context, MetadataOf(catalog, context.Tenant(), model, VersionOf(context)), ApiJson.Default.ModelMetadata);
+
+    internal static ModelMetadata MetadataOf(ModelCatalog catalog, string tenant, string model, string? version)
     {
-        var found = catalog.Loaded(context.Tenant(), model, VersionOf(context));
-        return JsonBody.WriteAsync(context, ModelMetadata.From(catalog.Find(model)!, found), ApiJson.Default.ModelMetadata);
+        var found = catalog.Loaded(tenant, model, version);
+        return ModelMetadata.From(catalog.Find(model)!, found);
     }
 
     private static Task Ready(HttpContext context, ModelCatalog catalog, string model)
@@ -76,9 +81,11 @@ internal static class ModelEndpoints
     {
         using var body = await RequestBody.ReadAsync(context, options.MaxBodyBytes);
         var readyOnly = OnlyReady(body.Bytes);
-        IReadOnlyList<IndexEntry> entries = catalog.VisibleTo(context.Tenant()).SelectMany(m => m.Versions).Where(v => v.IsReady || !readyOnly).Select(IndexEntry.From).ToArray();
-        await JsonBody.WriteAsync(context, entries, ApiJson.Default.IReadOnlyListIndexEntry);
+        await JsonBody.WriteAsync(context, Index(catalog, context.Tenant(), readyOnly), ApiJson.Default.IReadOnlyListIndexEntry);
     }
+
+    internal static IReadOnlyList<IndexEntry> Index(ModelCatalog catalog, string tenant, bool readyOnly) =>
+        catalog.VisibleTo(tenant).SelectMany(m => m.Versions).Where(v => v.IsReady || !readyOnly).Select(IndexEntry.From).ToArray();
 
     private static bool OnlyReady(ReadOnlyMemory<byte> body)
     {

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Logging;
 using Millrace.Api.Errors;
+using Millrace.Api.Grpc;
 using Millrace.Api.Limits;
 using Millrace.Hosting.Telemetry;
 using Prometheus;
@@ -25,17 +26,21 @@ internal sealed class RequestMeasure(RequestDelegate next, RequestMetrics metric
         finally
         {
             var took = time.GetElapsedTime(began);
-            var status = context.RequestAborted.IsCancellationRequested && !context.Response.HasStarted ? StatusCodes.Status499ClientClosedRequest : context.Response.StatusCode;
+            var status = context.RequestAborted.IsCancellationRequested && !context.Response.HasStarted ? StatusCodes.Status499ClientClosedRequest
+                : GrpcAnswer.HttpStatus(context) ?? context.Response.StatusCode;
             var lane = Lane(context);
-            if (!context.Request.Path.StartsWithSegments("/v2/health")) // probes say nothing of what clients see
+            if (!IsProbe(context)) // probes say nothing of what clients see
                 metrics.Answered(lane, tags, status, took);
             _log.RequestEnded(context.Request.Method, context.GetEndpoint() is RouteEndpoint route ? route.RoutePattern.RawText ?? "" : "none", status, tags.Code ?? "", took.TotalMilliseconds);
         }
     }
 
-    private static string Lane(HttpContext context) => context.Features.Get<InFlight.Place>() is { Waits: true } ? "wait" : context.GetEndpoint()?.Metadata.GetMetadata<IEndpointNameMetadata>()?.EndpointName switch
+    private static bool IsProbe(HttpContext context) => context.Request.Path.StartsWithSegments("/v2/health") || context.Request.Path.StartsWithSegments("/grpc.health.v1.Health");
+
+    private static string Lane(HttpContext context) => context.Features.Get<InFlight.Place>() is { Waits: true } && !GrpcAnswer.IsFor(context.Request) ? "wait" : context.GetEndpoint()?.Metadata.GetMetadata<IEndpointNameMetadata>()?.EndpointName switch
     {
         "Infer" or "InferVersion" => context.Response.StatusCode == StatusCodes.Status202Accepted ? "submit" : "sync",
+        GrpcEndpoints.InferName => "sync",
         "SubmitJob" or "ReplayJob" => "submit",
         _ => "other",
     };
@@ -48,7 +53,7 @@ internal sealed class RequestMetrics(Instruments instruments)
     private static readonly FrozenSet<string> Shed = new[] { ErrorCode.QueueFull, ErrorCode.Overloaded, ErrorCode.ShuttingDown }.Select(c => ErrorCodes.All[c].Name).ToFrozenSet();
 
     private readonly Counter _requests = instruments.Counter("millrace_http_requests_total",
-        "Requests by lane (sync, submit, wait for a job's end, other), model (empty where there is none), HTTP status (499: the client left) and whether they were refused for load.", "lane", "model", "code", "shed");
+        "Requests by lane (sync, submit, wait for a job's end, other), model (empty where there is none), HTTP status (499: the client left; of gRPC the one that its status stands for) and whether they were refused for load.", "lane", "model", "code", "shed");
     private readonly Histogram _seconds = instruments.Histogram("millrace_http_request_duration_seconds",
         "From a request's head to the end of its answer; refusals (429, 503) are counted and not timed, or they would make an overload look fast.", Buckets.Requests, "lane", "model");
 

@@ -7,7 +7,7 @@ namespace Millrace.Hosting.Configuration;
 internal sealed class SettingsCheck(IConfiguration configuration, IEnumerable<SettingsSection> sections) : IHostedService
 {
     /// <summary>Sections of programs that may share their settings with this one.</summary>
-    private static readonly string[] Elsewhere = ["Http", "Access", "Limits", "RateLimit", "Backlog", "Sync", "Dispatch", "Reconciler", "Models", "Worker"];
+    private static readonly string[] Elsewhere = ["Http", "Grpc", "Access", "Limits", "RateLimit", "Backlog", "Sync", "Dispatch", "Reconciler", "Models", "Worker"];
 
     public Task StartAsync(CancellationToken cancellationToken)
     {

@@ -48,9 +48,13 @@ public static class MillraceHost
         sources.Insert(environment, files);
     }
 
-    /// <param name="connection">Looks at every connection.</param>
-    public static void ListenOn<TOptions>(this WebApplicationBuilder builder, Func<TOptions, string> address, Action<ListenOptions>? connection = null) where TOptions : class =>
-        builder.WebHost.ConfigureKestrel((_, kestrel) => kestrel.Listen(ListenAddress.Parse(address(kestrel.ApplicationServices.GetRequiredService<TOptions>())), listen => connection?.Invoke(listen)));
+    /// <summary>Listens there; where the address is empty, not at all.</summary>
+    /// <param name="endpoint">Sets up its connections.</param>
+    public static void ListenOn<TOptions>(this WebApplicationBuilder builder, Func<TOptions, string> address, Action<ListenOptions>? endpoint = null) where TOptions : class => builder.WebHost.ConfigureKestrel((_, kestrel) =>
+    {
+        if (address(kestrel.ApplicationServices.GetRequiredService<TOptions>()) is { Length: > 0 } url)
+            kestrel.Listen(ListenAddress.Parse(url), listen => endpoint?.Invoke(listen));
+    });
 
     /// <summary>Runs until it is told to stop. 0 after an orderly end, 1 when it could not start or go on: then one line on standard error says why.</summary>
     /// <param name="greet">For people, where there may be some: what to say, with the address for clients. Where log lines are JSON, one of them says it.</param>
@@ -58,12 +62,19 @@ public static class MillraceHost
     {
         await using var app = build();
         await app.StartAsync();
-        string[] addresses = [.. app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()?.Addresses ?? []]; // in the order in which they were asked for
+        string[] addresses = [.. app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()?.Addresses ?? []]; // in the order in which they were asked for: for clients, for those of gRPC, for who runs it
         if (LogsOptions.IsJson(app.Services.GetRequiredService<LogsOptions>().Format))
-            app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Millrace").Listening(addresses[0], addresses[^1]);
+        {
+            var log = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Millrace");
+            if (addresses is [_, var grpc, _])
+                log.ListeningForGrpc(grpc);
+            log.Listening(addresses[0], addresses[^1]);
+        }
         else
         {
             greet(app, addresses[0]);
+            if (addresses is [_, var grpc, _])
+                Console.WriteLine($"gRPC: {grpc}");
             Console.WriteLine($"Metrics and health: {addresses[^1]}/metrics, {addresses[^1]}/health/ready");
         }
         await app.WaitForShutdownAsync();

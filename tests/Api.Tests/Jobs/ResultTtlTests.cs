@@ -16,7 +16,7 @@ public sealed class ResultTtlTests
         using var data = new TemporaryFolder();
         var clock = new MovedClock();
         await using var app = StandaloneApp.Build(
-            ["--environment=Testing", "--Millrace:Http:Url=http://127.0.0.1:0", $"--Millrace:Store:Path={data.Path}",
+            ["--environment=Testing", "--Millrace:Http:Url=http://127.0.0.1:0", "--Millrace:Grpc:Url=", $"--Millrace:Store:Path={data.Path}",
                 $"--Millrace:Models:Path={Repository.TestModels}", "--Millrace:Reconciler:Interval=00:00:00.100", "--Logging:LogLevel:Default=Error"],
             builder => builder.Services.AddSingleton<TimeProvider>(clock));
         await app.StartAsync(TestContext.Current.CancellationToken);

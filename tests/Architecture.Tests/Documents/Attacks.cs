@@ -29,7 +29,7 @@ internal static class Attacks
         new(15, "NaN, Infinity, 1e39, 256 as UINT8, 1.5 as INT32, null", "400 that names the tensor; never a bare NaN in an answer. In binary NaN and infinity pass bit by bit"),
         new(16, "The binary extension cut and forged: headers, sizes, sums, lengths of strings", "400 each; no read past the body"),
         new(17, "Bombs of gzip and deflate, two codings, br, cut gzip", "413 at the limit of decompressed bytes; 415; 400", "10 MB that become 10 GB: the tests send 1 GB"),
-        new(18, "A body in chunks of one byte, 1,000 headers, 64 KB of headers, a line of 9 KB", "400, 431, 431, 414", "HTTP/2 is not spoken"),
+        new(18, "A body in chunks of one byte, 1,000 headers, 64 KB of headers, a line of 9 KB", "400, 431, 431, 414", "floods of HTTP/2 frames at the port for gRPC, which the framework bounds"),
         new(19, "Connections that send a byte at a time", "cut by the header time-out and the data rates; connections are bounded in total and per address", "2,000 of them beside other clients; addresses that are not loopback, where the bound per address holds"),
         new(20, "A model whose output is huge; one output asked for many times", "names are unique: 400; an answer above the model's or the message's limit is 413, a job fails result_too_large"),
         new(21, "A variable dimension at its maximum", "2^24 elements of a tensor are the most: 400; a run that would pass Worker:MaxRunBytes fails alone"),

@@ -72,6 +72,7 @@ internal sealed class Stage : IAsyncDisposable
             var api = ServerProcess.Start("Api", [], new Dictionary<string, string>(environment)
             {
                 ["MILLRACE__HTTP__URL"] = url,
+                ["MILLRACE__GRPC__URL"] = "",
                 ["MILLRACE__RATELIMIT__TENANTREQUESTS"] = "0", // everybody is one tenant here, and more than a thousand calls a minute are meant
             }, Path.Combine(folder, "api.log"));
             owned.Add(api);
