@@ -182,6 +182,6 @@ internal static class OnnxFile
             return taken;
         }
 
-        private static InvalidDataException Broken() => new("model.onnx is no ONNX model: it is cut, or something else");
+        private static InvalidDataException Broken() => new("the file is no ONNX model: it is cut, or something else");
     }
 }
