@@ -91,7 +91,7 @@ public sealed class RepositoryTests
         using var client = new GrpcClient(server);
         var counted = new VersionStatistics
         {
-            Model = "stepper",
+            Model = "ghost",
             Version = "1",
             LastInference = 1_700_000_000_000,
             InferenceCount = 3,
@@ -101,10 +101,13 @@ public sealed class RepositoryTests
             Batches = [new BatchStatistics(3, new CountAndTime(1, 2), new CountAndTime(1, 3), new CountAndTime(1, 4))],
             MemoryBytes = 99,
         };
+        var worker = new FakeWorker(server, "w");
+        await worker.AnnounceAsync(FakeWorker.Version("ghost", Ready, 0));
+        await worker.SeenAsync("ghost", "READY");
         await server.Services.GetRequiredService<IModelStore>().ReportAsync("w", [counted], TestContext.Current.CancellationToken);
 
         var all = await client.Service.ModelStatisticsAsync(new ModelStatisticsRequest(), client.Options);
-        var one = Assert.Single((await client.Service.ModelStatisticsAsync(new ModelStatisticsRequest { Name = "stepper", Version = "1" }, client.Options)).ModelStats);
+        var one = Assert.Single((await client.Service.ModelStatisticsAsync(new ModelStatisticsRequest { Name = "ghost", Version = "1" }, client.Options)).ModelStats);
 
         Assert.Equal((await server.Client.FetchAsync("/v2/models/stats")).MustBe(200).Json["model_stats"]!.AsArray().Select(s => $"{s!["name"]} {s["version"]}"), all.ModelStats.Select(s => $"{s.Name} {s.Version}"));
         Assert.Equal((1_700_000_000_000ul, 3ul, 1ul), (one.LastInference, one.InferenceCount, one.ExecutionCount));
