@@ -1,4 +1,3 @@
-using Google.Protobuf;
 using Grpc.Core;
 using Millrace.Api.Grpc.Protos;
 using Millrace.Tests.Support;

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Millrace.Api.Tests.Inference;
-using Millrace.Api.Tests.Jobs;
 using Millrace.Tests.Support;
 
 namespace Millrace.Api.Tests.Security;
