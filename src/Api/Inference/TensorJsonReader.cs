@@ -44,7 +44,7 @@ internal static class TensorJsonReader
         skipped = 0;
         if (json.TokenType != JsonTokenType.StartArray || rest.IsEmpty)
             return Read<T>(ref json, name, datatype, count);
-        var bytes = new byte[checked((int)(count * T.Size))];
+        var bytes = GC.AllocateUninitializedArray<byte>(checked((int)(count * T.Size))); // all or none is handed out
         var walk = new TensorWalk(name, count);
         var scanner = new TensorNumberScanner(rest);
         if (!scanner.TryRead<T>(bytes, ref walk))
@@ -57,7 +57,7 @@ internal static class TensorJsonReader
 
     private static ReadOnlyMemory<byte> Read<T>(ref Utf8JsonReader json, string name, Datatype datatype, long count) where T : struct, ITensorElement
     {
-        var bytes = new byte[checked((int)(count * T.Size))];
+        var bytes = GC.AllocateUninitializedArray<byte>(checked((int)(count * T.Size))); // all or none is handed out
         var walk = new TensorWalk(name, count);
         var hasBegun = false;
         while (NextElement(ref json, ref walk, ref hasBegun))

@@ -22,7 +22,7 @@ internal struct EncodingSize
 /// <summary>Writes into one array of exactly the size that was counted before.</summary>
 internal ref struct EncodingWriter(EncodingSize size)
 {
-    private readonly byte[] _bytes = new byte[size.Bytes];
+    private readonly byte[] _bytes = GC.AllocateUninitializedArray<byte>(size.Bytes); // every byte is written, or it is not handed out
     private int _at;
 
     public readonly byte[] Bytes => _at == _bytes.Length ? _bytes : throw new InvalidOperationException($"Counted {_bytes.Length} bytes, wrote {_at}.");
