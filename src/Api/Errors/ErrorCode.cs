@@ -70,7 +70,7 @@ public static class ErrorCodes
         Of(ErrorCode.Conflict, 409, "The request conflicts with the present state", "Read the present state and decide again: it is the last key with the role admin, the first key lacks it, or chaos is not enabled."),
         Of(ErrorCode.ResultExpired, 410, "The result is no longer kept", "Results are kept for result_ttl seconds after the end."),
         Of(ErrorCode.InputExpired, 410, "The input is no longer kept", "Inputs are kept for result_ttl seconds after the end."),
-        Of(ErrorCode.PayloadTooLarge, 413, "The request is too large", "The body, after its content coding is undone, passes the limit; or a request or answer of the sync lane is larger than a message of the broker may be: send a job."),
+        Of(ErrorCode.PayloadTooLarge, 413, "The request is too large", "The body, after its content coding is undone, passes the limit; or a request or answer of the sync lane is larger than a message of the broker may be: send a job; or the outputs pass the model's `max_output_bytes`."),
         Of(ErrorCode.UnsupportedMediaType, 415, "The media type is not supported", "Send application/json. Reserved: no route looks at the media type of a body."),
         Of(ErrorCode.UnsupportedEncoding, 415, "The content coding is not supported", "`Accept-Encoding` lists what is."),
         Of(ErrorCode.IdempotencyKeyReused, 422, "The idempotency key was used for another request", "Use a new key for a new request."),
