@@ -8,6 +8,8 @@ namespace Millrace.Worker.Models;
 /// <summary>One version of a model in memory, ready to run.</summary>
 internal sealed class LoadedModel : IDisposable
 {
+    private int _disposing;
+
     private LoadedModel(ModelSource source, ModelConfig config, InferenceSession session)
     {
         (Name, Version, Hash, Session) = (source.Version.Name, source.Version.Version, source.Hash, session);
@@ -100,8 +102,11 @@ internal sealed class LoadedModel : IDisposable
         Settings = Config.Announce(),
     };
 
+    /// <summary>Once, whoever comes first: its batcher as it retires, or the end of the process.</summary>
     public void Dispose()
     {
+        if (Interlocked.Exchange(ref _disposing, 1) != 0)
+            return;
         Session.Dispose();
         IsDisposed = true;
     }
