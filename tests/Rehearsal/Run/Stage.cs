@@ -145,8 +145,12 @@ internal sealed class Stage : IAsyncDisposable
     {
         var repository = Path.Combine(folder, "models");
         Directory.CreateDirectory(repository);
-        foreach (var model in models)
-            Directory.CreateSymbolicLink(Path.Combine(repository, Path.GetFileName(model)), model);
+        foreach (var file in models.SelectMany(m => Directory.EnumerateFiles(m, "*", SearchOption.AllDirectories), (model, file) => (Model: model, Path: file))) // a link out of a repository is refused
+        {
+            var copy = Path.Combine(repository, Path.GetRelativePath(Path.GetDirectoryName(file.Model)!, file.Path));
+            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            File.Copy(file.Path, copy);
+        }
         return repository;
     }
 }
