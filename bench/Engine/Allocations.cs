@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Tracing;
 using System.Globalization;
+using Millrace.Bench;
 using Millrace.Standalone;
 
 namespace Millrace.Engine;
@@ -16,7 +17,7 @@ internal static class Allocations
         var data = Directory.CreateTempSubdirectory("millrace-allocations-");
         await using var app = StandaloneApp.Build(
         [
-            $"--Millrace:Http:Url=http://127.0.0.1:{Server.Port}", "--Millrace:Management:Url=http://127.0.0.1:0", $"--Millrace:Store:Path={data.FullName}",
+            $"--Millrace:Http:Url=http://127.0.0.1:{Server.Port}", "--Millrace:Grpc:Url=", "--Millrace:Management:Url=http://127.0.0.1:0", $"--Millrace:Store:Path={data.FullName}",
             $"--Millrace:Models:Path={Path.Combine(Server.Root, "bench", "models")}", "--Logging:LogLevel:Default=Error", "--Millrace:Backlog:MaxTenantJobs=10000000", "--Millrace:Backlog:MaxJobs=10000000",
         ]);
         await app.StartAsync();

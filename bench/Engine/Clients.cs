@@ -2,6 +2,7 @@ using System.Buffers.Text;
 using System.Diagnostics;
 using System.Net.Sockets;
 using System.Text;
+using Millrace.Bench;
 
 namespace Millrace.Engine;
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
+using Millrace.Bench;
 using Millrace.Engine;
 
 // The engine beside ONNX Runtime called directly, on the same cores, at the direct calls' best batch size.
@@ -50,7 +51,7 @@ foreach (var model in scenarios.Select(s => s.Model).Distinct().Select(Model.Of)
 Console.WriteLine();
 Console.WriteLine("| scenario | rows/s | of the direct best | CPU us a row | direct CPU : its CPU | allocated a request |");
 Console.WriteLine("|---|--:|--:|--:|--:|--:|");
-using var server = await Server.StartAsync();
+using var server = await Server.StartAsync("bench/models", "mlp");
 foreach (var binary in (bool[])[false, true]) // a model that takes milliseconds would leave the JIT at work for minutes
     await Clients.LoadAsync(Request(Model.Of("mlp"), 1, binary), 64, TimeSpan.FromSeconds(8));
 foreach (var scenario in scenarios)

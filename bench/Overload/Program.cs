@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Text.Json;
+using Millrace.Bench;
 using Millrace.Overload;
 
 // Overload by an open loop at five times what can be served: what is admitted must be served in time, what is not must cost next to nothing, and no accepted job may be lost.
@@ -13,7 +14,7 @@ const string infer = "/v2/models/sleep/infer";
 Console.WriteLine("| lane, setting | load | offered/s | served/s | admitted p50 ms | admitted p99 ms | p99 : at 80 % | refused | refused p50 ms | memory MiB |");
 Console.WriteLine("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|");
 double calm, capacity;
-using (var server = await Server.StartAsync())
+using (var server = await Server.StartAsync("tests/models", "sleep", "Millrace:Models:Names=sleep"))
 {
     await Load.CapacityAsync(server, infer, inference, 4, TimeSpan.FromSeconds(5)); // both sides compile as they run
     capacity = await Load.CapacityAsync(server, infer, inference, 4, TimeSpan.FromSeconds(5));
@@ -21,12 +22,12 @@ using (var server = await Server.StartAsync())
     await PhaseAsync(server, "sync, as it is", "5 x", 5 * capacity, calm);
 }
 var most = TimeSpan.FromMilliseconds(calm);
-using (var server = await Server.StartAsync($"Millrace:Sync:MaxWait={most:c}"))
+using (var server = await Server.StartAsync("tests/models", "sleep", "Millrace:Models:Names=sleep", $"Millrace:Sync:MaxWait={most:c}"))
 {
     await Load.CapacityAsync(server, infer, inference, 4, TimeSpan.FromSeconds(10));
     await PhaseAsync(server, $"sync, MaxWait {calm:0} ms", "5 x", 5 * capacity, calm);
 }
-using (var server = await Server.StartAsync())
+using (var server = await Server.StartAsync("tests/models", "sleep", "Millrace:Models:Names=sleep"))
 {
     const string jobs = "/v1/jobs";
     var job = $$"""{"model":"sleep","inference":{{inference}},"expires_in":2}""";

@@ -1,20 +1,24 @@
 using System.Diagnostics;
 using System.Globalization;
 
-namespace Millrace.Engine;
+namespace Millrace.Bench;
 
-/// <summary>A Millrace of its own, all in one process, on the models of the benchmark.</summary>
+/// <summary>A Millrace of its own, all in one process.</summary>
 internal sealed class Server : IDisposable
 {
     public const int Port = 7350;
     private const string Management = "http://127.0.0.1:7351";
     private readonly Process _process;
-    private readonly DirectoryInfo _data = Directory.CreateTempSubdirectory("millrace-engine-");
+    private readonly DirectoryInfo _data = Directory.CreateTempSubdirectory("millrace-bench-");
 
-    private Server(string root, string[] settings)
+    private Server(string models, string[] settings)
     {
-        var start = new ProcessStartInfo(Path.Combine(root, "artifacts", "bin", "Standalone", "release", "Millrace.Standalone")) { WorkingDirectory = root, RedirectStandardOutput = true };
-        string[] all = [$"Millrace:Http:Url=http://127.0.0.1:{Port}", $"Millrace:Management:Url={Management}", $"Millrace:Store:Path={_data.FullName}", "Millrace:Models:Path=bench/models", "Logging:LogLevel:Default=Error", .. settings];
+        var start = new ProcessStartInfo(Path.Combine(Root, "artifacts", "bin", "Standalone", "release", "Millrace.Standalone")) { WorkingDirectory = Root, RedirectStandardOutput = true };
+        string[] all =
+        [
+            $"Millrace:Http:Url=http://127.0.0.1:{Port}", "Millrace:Grpc:Url=", $"Millrace:Management:Url={Management}", $"Millrace:Store:Path={_data.FullName}", $"Millrace:Models:Path={models}",
+            "Logging:LogLevel:Default=Error", .. settings,
+        ];
         foreach (var setting in all)
             start.ArgumentList.Add("--" + setting);
         _process = Process.Start(start) ?? throw new InvalidOperationException("Millrace did not start.");
@@ -22,18 +26,20 @@ internal sealed class Server : IDisposable
         _process.BeginOutputReadLine();
     }
 
-    public HttpClient Client { get; } = new(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = new Uri($"http://127.0.0.1:{Port}"), Timeout = TimeSpan.FromSeconds(90) };
+    public HttpClient Client { get; } = new(new SocketsHttpHandler { UseProxy = false, MaxConnectionsPerServer = 4000 }) { BaseAddress = new Uri($"http://127.0.0.1:{Port}"), Timeout = TimeSpan.FromSeconds(90) };
 
     public static string Root { get; } = FindRoot();
 
-    public static async Task<Server> StartAsync(params string[] settings)
+    /// <param name="models">The repository's folder, from the root of the project.</param>
+    /// <param name="model">One of them: when it is ready, all is.</param>
+    public static async Task<Server> StartAsync(string models, string model, params string[] settings)
     {
-        var server = new Server(Root, settings);
+        var server = new Server(models, settings);
         for (var tries = 0; tries < 300; tries++)
         {
             try
             {
-                using var ready = await server.Client.GetAsync(new Uri("/v2/models/mlp/ready", UriKind.Relative));
+                using var ready = await server.Client.GetAsync(new Uri($"/v2/models/{model}/ready", UriKind.Relative));
                 if (ready.IsSuccessStatusCode)
                     return server;
             }
@@ -47,6 +53,13 @@ internal sealed class Server : IDisposable
     {
         _process.Refresh();
         return _process.TotalProcessorTime;
+    }
+
+    /// <summary>What the process has in memory, in MiB.</summary>
+    public double MemoryMiB()
+    {
+        _process.Refresh();
+        return _process.WorkingSet64 / 1024.0 / 1024;
     }
 
     /// <summary>Bytes that the process has allocated so far on the managed heap.</summary>
