@@ -1,5 +1,4 @@
 using System.Reflection;
-using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -80,35 +79,10 @@ internal static class ModelEndpoints
     private static async Task IndexAsync(HttpContext context, ModelCatalog catalog, HttpOptions options)
     {
         using var body = await RequestBody.ReadAsync(context, options.MaxBodyBytes);
-        var readyOnly = OnlyReady(body.Bytes);
+        var readyOnly = RepositoryRequest.OnlyReady(body.Bytes);
         await JsonBody.WriteAsync(context, Index(catalog, context.Tenant(), readyOnly), ApiJson.Default.IReadOnlyListIndexEntry);
     }
 
     internal static IReadOnlyList<IndexEntry> Index(ModelCatalog catalog, string tenant, bool readyOnly) =>
         catalog.VisibleTo(tenant).SelectMany(m => m.Versions).Where(v => v.IsReady || !readyOnly).Select(IndexEntry.From).ToArray();
-
-    private static bool OnlyReady(ReadOnlyMemory<byte> body)
-    {
-        if (body.IsEmpty)
-            return false;
-        try
-        {
-            using var json = JsonDocument.Parse(body);
-            if (json.RootElement.ValueKind != JsonValueKind.Object)
-                throw new RefusedException(ErrorCode.InvalidRequest, "The body must be empty or an object like {\"ready\": true}.");
-            if (!json.RootElement.TryGetProperty("ready", out var ready))
-                return false;
-            return ready.ValueKind is JsonValueKind.True or JsonValueKind.False
-                ? ready.GetBoolean()
-                : throw new RefusedException(ErrorCode.InvalidRequest, $"ready must be true or false, not {ready.ValueKind.ToString().ToLowerInvariant()}.");
-        }
-        catch (InvalidOperationException) // a name that is not valid Unicode
-        {
-            throw new RefusedException(ErrorCode.InvalidJson, "The body has a string that is not valid Unicode.");
-        }
-        catch (JsonException error)
-        {
-            throw new RefusedException(ErrorCode.InvalidJson, $"The body is not valid JSON: {error.Message}");
-        }
-    }
 }

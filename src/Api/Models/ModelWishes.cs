@@ -1,4 +1,3 @@
-using System.Text.RegularExpressions;
 using Millrace.Api.Errors;
 using Millrace.Hosting.Broker;
 using Millrace.Hosting.Lifecycle;
@@ -9,14 +8,14 @@ using Millrace.Storage.Models;
 namespace Millrace.Api.Models;
 
 /// <summary>Loads and unloads models: writes the wish down, tells the workers, and waits until those that live have made it true.</summary>
-internal sealed partial class ModelWishes(
+internal sealed class ModelWishes(
     IModelStore store, ModelCatalog catalog, CatalogRefresh refresh, IEventBus events, RepositoryOptions options, Draining draining, TimeProvider time)
 {
     /// <summary>Loads it, or loads it anew. Returns when every live worker that has it is ready.</summary>
     /// <exception cref="RefusedException">404: no worker finds it; 503: it can't be loaded, or no worker lives; 504: not in time. The wish is kept.</exception>
     public async Task LoadAsync(string model, AuditEntry audit, CancellationToken cancellation)
     {
-        if (!ModelName().IsMatch(model))
+        if (!ModelNames.IsModel(model))
             throw Unknown();
         var revision = await WishAsync(model, loaded: true, audit, cancellation);
         var loaded = await UntilAsync(model, loaded: true, (found, waited) => IsDone(found, revision) || (found?.Wish is null && MayEnd(found, waited)), cancellation);
@@ -85,7 +84,4 @@ internal sealed partial class ModelWishes(
         new(new Refusal(ErrorCode.Unavailable, $"{why} The wish is kept, and the next worker that starts with the model loads it.") { RetryAfter = 5 });
 
     private static RefusedException Unknown() => new(ErrorCode.ModelNotFound, "There is no model of this name in any worker's repository; POST /v2/repository/index lists all.");
-
-    [GeneratedRegex(@"^(?=.*[A-Za-z0-9])[A-Za-z0-9._-]{1,128}\z")]
-    private static partial Regex ModelName();
 }

@@ -11,7 +11,7 @@ internal static class Wished
         if (!announced.IsRemembered || wishes.FirstOrDefault(w => w.Model == announced.Name) is not { } wish || wish.Revision <= announced.Wish)
             return announced;
         if (!wish.Loaded)
-            return announced with { State = ModelState.Unavailable, Reason = "unloaded on request" };
+            return announced with { State = ModelState.Unavailable, Reason = ModelWish.UnloadedReason };
         return announced.Inputs.Count + announced.Outputs.Count == 0
             ? announced // it never loaded, so there is nothing to check requests by
             : announced with { State = ModelState.Ready, Reason = "" };

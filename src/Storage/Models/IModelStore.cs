@@ -33,7 +33,11 @@ public interface IModelStore
 
 /// <param name="Loaded">Whether it is to be loaded.</param>
 /// <param name="Revision">Grows with each wish.</param>
-public sealed record ModelWish(string Model, bool Loaded, long Revision);
+public sealed record ModelWish(string Model, bool Loaded, long Revision)
+{
+    /// <summary>Why a model is unavailable that nobody wants loaded.</summary>
+    public const string UnloadedReason = "unloaded on request";
+}
 
 /// <param name="Hash">SHA-256 of the file that misbehaved: another file under the same version gets a new trial.</param>
 public sealed record HeldBackVersion(string Model, string Version, string Hash, string Reason, DateTimeOffset At);

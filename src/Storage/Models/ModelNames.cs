@@ -1,9 +1,9 @@
 using System.Text.RegularExpressions;
 
-namespace Millrace.Worker.Models;
+namespace Millrace.Storage.Models;
 
 /// <summary>What a model and a version may be called.</summary>
-internal static partial class ModelNames
+public static partial class ModelNames
 {
     /// <summary>/v2/models/stats means all models, so none may have that name.</summary>
     public static bool IsModel(string name) => Model().IsMatch(name) && name != "stats";

@@ -56,6 +56,6 @@ internal static class AnnounceCommand
     {
         null => model,
         { Loaded: true } => model with { Wish = wish.Revision },
-        _ => model with { State = ModelState.Unavailable, Reason = HeldVersion.UnloadedOnRequest, Wish = wish.Revision },
+        _ => model with { State = ModelState.Unavailable, Reason = ModelWish.UnloadedReason, Wish = wish.Revision },
     };
 }

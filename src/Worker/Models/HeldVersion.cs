@@ -1,4 +1,5 @@
 using Millrace.Storage.Announcements;
+using Millrace.Storage.Models;
 using Millrace.Worker.Batching;
 
 namespace Millrace.Worker.Models;
@@ -19,8 +20,6 @@ internal enum Departure
 /// <summary>One version as this worker has it, from when it is first seen until it is gone.</summary>
 internal sealed class HeldVersion(string model, string version)
 {
-    public const string UnloadedOnRequest = "unloaded on request";
-
     private string _seenFiles = "";
     private long _seenAt;
     private long? _missingSince;
@@ -123,7 +122,7 @@ internal sealed class HeldVersion(string model, string version)
         var bare = new AnnouncedModel { Name = model, Version = version, State = ModelState.Unavailable, Reason = Fault ?? "", Settings = Config.Announce(), Wish = wish };
         return (Leaves, Batcher) switch
         {
-            (Departure.Unloaded, _) => (Known ?? bare) with { State = ModelState.Unavailable, Reason = UnloadedOnRequest, Wish = wish },
+            (Departure.Unloaded, _) => (Known ?? bare) with { State = ModelState.Unavailable, Reason = ModelWish.UnloadedReason, Wish = wish },
             (_, null) => Fault is null ? null : bare,
             (null, { } batcher) => batcher.Model.Announce() with { Settings = Config.Announce(), Reason = Fault is null ? "" : $"its new files can't be loaded, so the old ones serve: {Fault}", Wish = wish },
             (Departure.Gone, { } batcher) => batcher.Model.Announce() with { State = ModelState.Unloading, Reason = "its files are gone", Wish = wish },

@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Reflection;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Millrace.Storage.Models;
 
 namespace Millrace.Worker.Models;
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Microsoft.Extensions.Logging;
+using Millrace.Storage.Models;
 
 namespace Millrace.Worker.Models;
 
