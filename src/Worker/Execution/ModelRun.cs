@@ -16,6 +16,7 @@ internal sealed class ModelRun : IDisposable
     private readonly string[] _wanted;
     private IDisposableReadOnlyCollection<OrtValue>? _outputs;
     private Tensor[] _tensors = [];
+    private int[][] _begins = []; // for each output, where the rows of each request begin, and where the last end; none of a single request, whose all is its own
 
     /// <summary>Takes requests that agree, to be run as one batch; a single one may have any shape.</summary>
     public ModelRun(LoadedModel model, IReadOnlyList<InferenceRequest> requests)
@@ -48,8 +49,10 @@ internal sealed class ModelRun : IDisposable
         _tensors = new Tensor[_wanted.Length];
         for (var at = 0; at < _wanted.Length; at++)
             _tensors[at] = FromOrt(_wanted[at], _outputs[at]);
-        if (_requests.Count > 1)
-            CheckRows();
+        if (_requests.Count == 1)
+            return;
+        CheckRows();
+        _begins = Array.ConvertAll(_tensors, Begins);
     }
 
     /// <summary>The outputs of one request, in the order that it asked for.</summary>
@@ -58,8 +61,8 @@ internal sealed class ModelRun : IDisposable
     {
         var request = _requests[index];
         var outputs = request.Outputs.Count == 0
-            ? _model.Outputs.Select(o => RowsOf(Find(o.Name), index) with { AsBinary = request.AllAsBinary }).ToArray()
-            : request.Outputs.Select(asked => Answer(RowsOf(Find(asked.Name), index), asked)).ToArray();
+            ? _model.Outputs.Select(o => RowsOf(o.Name, index) with { AsBinary = request.AllAsBinary }).ToArray()
+            : request.Outputs.Select(asked => Answer(RowsOf(asked.Name, index), asked)).ToArray();
         CheckSize(outputs.Sum(o => (long)o.Data.Length));
         return outputs;
     }
@@ -169,36 +172,35 @@ internal sealed class ModelRun : IDisposable
         }
     }
 
-    private Tensor RowsOf(Tensor tensor, int index)
+    private Tensor RowsOf(string output, int index)
     {
+        var at = Array.IndexOf(_wanted, output);
+        var tensor = _tensors[at];
         if (_requests.Count == 1)
             return tensor;
-        var before = 0L;
-        for (var at = 0; at < index; at++)
-            before += RowsOf(_requests[at]);
-        var count = RowsOf(_requests[index]);
-        var (start, end) = (Offset(tensor, before), Offset(tensor, before + count));
-        return tensor with { Shape = [count, .. tensor.Shape.AsSpan(1)], Data = tensor.Data[start..end] };
+        return tensor with { Shape = [RowsOf(_requests[index]), .. tensor.Shape.AsSpan(1)], Data = tensor.Data[_begins[at][index].._begins[at][index + 1]] };
     }
 
-    /// <summary>Where a row begins.</summary>
-    private static int Offset(Tensor tensor, long row)
+    private int[] Begins(Tensor tensor)
+    {
+        var begins = new int[_requests.Count + 1];
+        var elements = Tensor.Count(tensor.Shape.AsSpan(1));
+        for (var at = 0; at < _requests.Count; at++)
+            begins[at + 1] = End(tensor, begins[at], RowsOf(_requests[at]) * elements);
+        return begins;
+    }
+
+    /// <summary>Where so many elements end.</summary>
+    private static int End(Tensor tensor, int begin, long elements)
     {
         if (tensor.Datatype != Datatype.Bytes)
-            return checked((int)(row * Tensor.Count(tensor.Shape.AsSpan(1)) * tensor.Datatype.ElementSize()));
-        var at = 0;
-        for (var left = row * Tensor.Count(tensor.Shape.AsSpan(1)); left > 0; left--)
-            at += 4 + (int)BinaryPrimitives.ReadUInt32LittleEndian(tensor.Data.Span[at..]);
-        return at;
+            return checked(begin + (int)(elements * tensor.Datatype.ElementSize()));
+        for (; elements > 0; elements--)
+            begin += 4 + (int)BinaryPrimitives.ReadUInt32LittleEndian(tensor.Data.Span[begin..]);
+        return begin;
     }
 
     private static long RowsOf(InferenceRequest request) => request.Inputs[0].Shape[0];
-
-    private Tensor Find(string name)
-    {
-        var at = Array.IndexOf(_wanted, name);
-        return _tensors[at];
-    }
 
     private static Tensor InputOf(InferenceRequest request, string name)
     {
