@@ -193,9 +193,17 @@ internal sealed class Batcher : IDisposable
             _ledger.Write("end", this, items); // before any outcome leaves: a result that is written earlier is not this run's
             _faults.Hit(Points.AfterRun, Model.Name);
             Observe(_time.GetElapsedTime(started), items);
+            var answered = 0;
             for (var at = 0; at < items.Count; at++)
-                items[at].TryEnd(Respond(call, items[at].Request, at));
-            Statistics.Ran(items.Count, items.Sum(i => i.Rows ?? 1), waited,
+            {
+                var outcome = Respond(call, items[at].Request, at);
+                items[at].TryEnd(outcome);
+                if (outcome is RunOutcome.Done)
+                    answered++;
+                else
+                    Statistics.Failed(_time.GetElapsedTime(items[at].Arrived));
+            }
+            Statistics.Ran(items.Count, answered, items.Sum(i => i.Rows ?? 1), waited,
                 new RunTimes(_time.GetElapsedTime(started, ready), _time.GetElapsedTime(ready, ran), _time.GetElapsedTime(ran)));
             return null;
         }

@@ -13,9 +13,10 @@ internal sealed class RunStatistics(string model, string version, TimeProvider t
     public long MemoryBytes { get; set; }
 
     /// <param name="requests">Requests and jobs that shared the run.</param>
+    /// <param name="answered">Those of them that got an answer: one that is too large is none.</param>
     /// <param name="rows">Of all of them; their number where the model has no rows.</param>
     /// <param name="waited">Of all of them together, before the run began.</param>
-    public void Ran(int requests, long rows, TimeSpan waited, RunTimes times)
+    public void Ran(int requests, int answered, long rows, TimeSpan waited, RunTimes times)
     {
         var last = time.GetUtcNow().ToUnixTimeMilliseconds();
         var (input, infer, output) = (Of(requests, times.Input), Of(requests, times.Infer), Of(requests, times.Output));
@@ -26,7 +27,7 @@ internal sealed class RunStatistics(string model, string version, TimeProvider t
                 LastInference = last,
                 InferenceCount = _sum.InferenceCount + rows,
                 ExecutionCount = _sum.ExecutionCount + 1,
-                Success = _sum.Success + new CountAndTime(requests, Ns(waited) + (requests * Ns(times.All))),
+                Success = _sum.Success + new CountAndTime(answered, answered * ((Ns(waited) / requests) + Ns(times.All))),
                 Queue = _sum.Queue + new CountAndTime(requests, Ns(waited)),
                 ComputeInput = _sum.ComputeInput + input,
                 ComputeInfer = _sum.ComputeInfer + infer,
