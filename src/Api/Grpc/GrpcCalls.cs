@@ -11,13 +11,11 @@ namespace Millrace.Api.Grpc;
 /// <summary>Around the framework's handling of a call: its messages count as bodies, and what the framework refuses gets a code.</summary>
 internal sealed class GrpcCalls(RequestDelegate next, InFlight inFlight, Refusals refusals, Draining draining)
 {
-    public async Task InvokeAsync(HttpContext context)
+    public Task InvokeAsync(HttpContext context) =>
+        context.GetEndpoint()?.Metadata.GetMetadata<GrpcMethodMetadata>() is { Method: var method } ? CallAsync(context, method) : next(context);
+
+    private async Task CallAsync(HttpContext context, IMethod method)
     {
-        if (context.GetEndpoint()?.Metadata.GetMetadata<GrpcMethodMetadata>() is not { Method: var method })
-        {
-            await next(context);
-            return;
-        }
         if (!GrpcAnswer.IsFor(context.Request))
             throw new RefusedException(ErrorCode.UnsupportedMediaType, "This is a method of gRPC: call it with a client of gRPC, at the port for that (8001 by default).");
         using var body = new CountedBody(context.Request.BodyReader, inFlight, refused => GrpcAnswer.Exception(refusals.Of(context, refused)));

@@ -3,29 +3,17 @@ using System.Text;
 
 namespace Millrace.Hosting.Inference;
 
-/// <summary>Counts what <see cref="EncodingWriter"/> will write, in the same order.</summary>
-internal struct EncodingSize
-{
-    public int Bytes { get; private set; }
-
-    public void Add(int bytes) => Bytes = checked(Bytes + bytes);
-
-    public void Add(string? text) => Bytes = checked(Bytes + 4 + (text is null ? 0 : Encoding.UTF8.GetByteCount(text)));
-
-    public void Add(Tensor tensor)
-    {
-        Add(tensor.Name);
-        Bytes = checked(Bytes + 1 + 4 + (8 * tensor.Shape.Length) + 4 + tensor.Data.Length);
-    }
-}
-
 /// <summary>Writes into one array of exactly the size that was counted before.</summary>
-internal ref struct EncodingWriter(EncodingSize size)
+internal ref struct EncodingWriter(int size)
 {
-    private readonly byte[] _bytes = GC.AllocateUninitializedArray<byte>(size.Bytes); // every byte is written, or it is not handed out
+    private readonly byte[] _bytes = GC.AllocateUninitializedArray<byte>(size); // every byte is written, or it is not handed out
     private int _at;
 
     public readonly byte[] Bytes => _at == _bytes.Length ? _bytes : throw new InvalidOperationException($"Counted {_bytes.Length} bytes, wrote {_at}.");
+
+    public static int SizeOf(string? text) => checked(4 + (text is null ? 0 : Encoding.UTF8.GetByteCount(text)));
+
+    public static int SizeOf(Tensor tensor) => checked(SizeOf(tensor.Name) + 1 + 4 + (8 * tensor.Shape.Length) + 4 + tensor.Data.Length);
 
     public void Write(byte value) => _bytes[_at++] = value;
 

@@ -15,18 +15,11 @@ public sealed record InferenceRequest(string? Id, IReadOnlyList<Tensor> Inputs, 
     /// -1 is null), numbers are little-endian.</summary>
     public byte[] Encode()
     {
-        var size = new EncodingSize();
-        size.Add(1);
-        size.Add(Id);
-        size.Add(4);
+        var size = 1 + EncodingWriter.SizeOf(Id) + 4 + 1 + 4;
         foreach (var input in Inputs)
-            size.Add(input);
-        size.Add(1 + 4);
+            size = checked(size + EncodingWriter.SizeOf(input));
         foreach (var output in Outputs)
-        {
-            size.Add(output.Name);
-            size.Add(1 + 4);
-        }
+            size = checked(size + EncodingWriter.SizeOf(output.Name) + 1 + 4);
         var writer = new EncodingWriter(size);
         writer.Write(Format);
         writer.Write(Id);

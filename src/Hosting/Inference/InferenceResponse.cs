@@ -9,17 +9,9 @@ public sealed record InferenceResponse(string Model, string ModelVersion, string
     /// <summary>Format (1 byte), model, version, id, outputs, each with 1 after it when it is wanted in binary; see <see cref="InferenceRequest.Encode"/>.</summary>
     public byte[] Encode()
     {
-        var size = new EncodingSize();
-        size.Add(1);
-        size.Add(Model);
-        size.Add(ModelVersion);
-        size.Add(Id);
-        size.Add(4);
+        var size = 1 + EncodingWriter.SizeOf(Model) + EncodingWriter.SizeOf(ModelVersion) + EncodingWriter.SizeOf(Id) + 4;
         foreach (var output in Outputs)
-        {
-            size.Add(output);
-            size.Add(1);
-        }
+            size = checked(size + EncodingWriter.SizeOf(output) + 1);
         var writer = new EncodingWriter(size);
         writer.Write(Format);
         writer.Write(Model);
