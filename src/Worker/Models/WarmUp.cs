@@ -35,7 +35,8 @@ internal static class WarmUp
             foreach (var input in model.Inputs)
                 inputs.Add(Zeros(input));
             using var options = new RunOptions { LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL };
-            using var limit = TimeProvider.System.CreateTimer(static o => ((RunOptions)o!).Terminate = true, options, LongestRun, Timeout.InfiniteTimeSpan);
+            using var limit = new CancellationTokenSource(LongestRun, TimeProvider.System);
+            using var stop = limit.Token.Register(static o => ((RunOptions)o!).Terminate = true, options); // its disposal waits for it, so that it never finds options that are gone
             using var outputs = model.Session.Run(options, model.InputNames, inputs, model.OutputNames);
         }
         finally
