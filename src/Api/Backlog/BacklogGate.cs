@@ -17,12 +17,11 @@ internal sealed class BacklogGate(BacklogMeter meter, BacklogOptions options, Ti
     /// <param name="expiresIn">What the client would wait.</param>
     public async Task<Refusal?> RefuseAsync(Caller caller, string model, TimeSpan expiresIn, CancellationToken cancellation)
     {
-        if (IsNear(meter.Queued(model), options.MaxJobs))
-            await meter.RefreshAsync(cancellation);
         if (await RefuseManyAsync(caller, 1, cancellation) is { } own)
             return own;
+        var isFull = await IsFullAsync(() => meter.Queued(model), options.MaxJobs, cancellation);
         var rate = meter.PerSecond(model);
-        if (meter.Queued(model) is var queued && queued >= options.MaxJobs)
+        if (isFull && meter.Queued(model) is var queued)
             return Full($"{queued} jobs wait for model {model}; {options.MaxJobs} are the most.", rate is { } known ? (queued - options.MaxJobs + 1) / known : UnknownRetry);
         var longest = options.Models.GetValueOrDefault(model, options.MaxWait) is var most && most > TimeSpan.Zero && most < expiresIn ? most : expiresIn;
         return meter.Wait(caller.Tenant, model) * Margin is { } wait && wait > longest
@@ -32,9 +31,7 @@ internal sealed class BacklogGate(BacklogMeter meter, BacklogOptions options, Ti
     /// <summary>Null when the tenant may have so many more jobs open.</summary>
     public async Task<Refusal?> RefuseManyAsync(Caller caller, int jobs, CancellationToken cancellation)
     {
-        if (!caller.IsOpen && IsNear(meter.Open(caller.Tenant) + jobs, options.MaxTenantJobs))
-            await meter.RefreshAsync(cancellation);
-        if (caller.IsOpen || meter.Open(caller.Tenant) + jobs <= options.MaxTenantJobs)
+        if (caller.IsOpen || !await IsFullAsync(() => meter.Open(caller.Tenant) + jobs - 1, options.MaxTenantJobs, cancellation))
             return null;
         var open = meter.Open(caller.Tenant);
         var rate = meter.Models.Sum(m => meter.PerSecond(m) ?? 0);
@@ -56,8 +53,17 @@ internal sealed class BacklogGate(BacklogMeter meter, BacklogOptions options, Ti
         return ((int)Math.Min(ahead, int.MaxValue), (notBefore > start ? notBefore.Value : start).UtcDateTime);
     }
 
-    /// <summary>What this replica knows may be a second old, and other replicas accept too.</summary>
-    private static bool IsNear(long value, long limit) => value >= limit * 0.9;
+    /// <summary>What this replica knows may be a second old, and other replicas accept too: near the limit it looks again.</summary>
+    private async Task<bool> IsFullAsync(Func<long> count, long limit, CancellationToken cancellation)
+    {
+        if (count() < limit * 0.9)
+            return false;
+        await meter.RefreshAsync(cancellation);
+        if (count() < limit)
+            return false;
+        await meter.ConfirmAsync(cancellation);
+        return count() >= limit;
+    }
 
     private static Refusal Full(string detail, double seconds) => new(ErrorCode.QueueFull, detail) { RetryAfter = Seconds(seconds) };
 

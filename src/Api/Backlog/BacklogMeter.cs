@@ -25,7 +25,10 @@ internal sealed class BacklogMeter(
 
     private readonly ConcurrentDictionary<string, Pace> _paces = new();
     private readonly SemaphoreSlim _reading = new(1, 1);
+    private readonly Lock _gate = new();
+    private readonly List<(string Tenant, string Model)> _sinceRead = [];
     private volatile Snapshot _now = new([]);
+    private long _readBegan;
     private long _readAt;
     private TimeSpan _readTook;
 
@@ -56,7 +59,14 @@ internal sealed class BacklogMeter(
     public TimeSpan? Wait(string tenant, string model) => PerSecond(model) is { } rate ? TimeSpan.FromSeconds(Math.Min(Ahead(tenant, model) / rate, 1e9)) : null;
 
     /// <summary>Until the store is read again.</summary>
-    public void NoteAccepted(string tenant, string model) => _now.Add(tenant, model);
+    public void NoteAccepted(string tenant, string model)
+    {
+        lock (_gate)
+        {
+            _now.Add(tenant, model);
+            _sinceRead.Add((tenant, model));
+        }
+    }
 
     /// <summary>Reads the store again, where a limit is near enough that it matters; but not so often that reading is all it does.</summary>
     public async Task RefreshAsync(CancellationToken cancellation)
@@ -65,14 +75,34 @@ internal sealed class BacklogMeter(
             await ReadAsync(cancellation);
     }
 
+    /// <summary>Reads the store again if some jobs may be counted twice, by the store and by what was accepted since: nobody is refused for those.</summary>
+    public async Task ConfirmAsync(CancellationToken cancellation)
+    {
+        bool isSure;
+        lock (_gate)
+            isSure = _sinceRead.Count == 0;
+        if (!isSure)
+            await ReadAsync(cancellation);
+    }
+
     private async Task<Snapshot> ReadAsync(CancellationToken cancellation)
     {
+        var asked = Time.GetTimestamp();
         await _reading.WaitAsync(cancellation);
         try
         {
-            var began = Time.GetTimestamp();
+            if (_readBegan > asked)
+                return _now; // those who waited together share one
+            var began = _readBegan = Time.GetTimestamp();
+            lock (_gate)
+                _sinceRead.Clear();
             var now = new Snapshot(await jobs.ReadQueuesAsync(null, cancellation));
-            _now = now;
+            lock (_gate)
+            {
+                foreach (var (tenant, model) in _sinceRead) // whether the store told of them is not known: counted twice they cost a place for a moment, forgotten they would pass the limit
+                    now.Add(tenant, model);
+                _now = now;
+            }
             _readTook = Time.GetElapsedTime(began);
             Volatile.Write(ref _readAt, Time.GetTimestamp());
             return now;
