@@ -13,8 +13,13 @@ namespace Millrace.Api.Grpc;
 /// <remarks>Source: Triton's ModelStreamInfer; one answer for each request, in their order.</remarks>
 internal sealed class ModelStream(ModelInfer infer, RateLimits rates, InFlight inFlight, Refusals refusals, RequestMetrics metrics, Draining draining, TimeProvider time)
 {
+    /// <summary>How long the connection stays after the last word: .NET's client forgets a status that it has not read yet when the connection closes before it has ended its own side.</summary>
+    private static readonly TimeSpan Linger = TimeSpan.FromSeconds(1);
+
     public async Task HandleAsync(HttpContext context, IAsyncStreamReader<ModelInferRequest> messages, IServerStreamWriter<ModelStreamInferResponse> answers, DateTime deadline, CancellationToken clientLeft)
     {
+        var work = draining.Begin();
+        context.Response.OnCompleted(() => EndAsync(work));
         context.Features.Get<InFlight.Place>()?.Wait();
         var first = true; // it was counted with the call
         while (await NextAsync(messages, clientLeft))
@@ -22,6 +27,13 @@ internal sealed class ModelStream(ModelInfer infer, RateLimits rates, InFlight i
             await answers.WriteAsync(await AnswerAsync(context, messages.Current, deadline, first, clientLeft), clientLeft);
             first = false;
         }
+    }
+
+    private async Task EndAsync(Draining.Work work)
+    {
+        if (draining.Begun.IsCancellationRequested)
+            await Task.Delay(Linger, time);
+        work.Dispose();
     }
 
     /// <exception cref="RefusedException">503: the process stops, so nothing more is read.</exception>
