@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -36,6 +37,7 @@ public static class ApiServiceExtensions
     {
         services.AddApiSettings();
         services.AddOptions<KestrelServerOptions>().Configure<LimitsOptions>((kestrel, limits) => limits.Apply(kestrel));
+        services.AddSingleton<IMemoryPoolFactory<byte>, ConnectionBlocks>();
         services.AddOptions<ForwardedHeadersOptions>().Configure<HttpOptions>((forwarded, http) => http.Apply(forwarded));
         services.AddAdmission();
         services.ConfigureHttpJsonOptions(json => json.SerializerOptions.TypeInfoResolverChain.Insert(0, ApiJson.Default));

@@ -11,6 +11,7 @@ namespace Millrace.Api.Http;
 internal readonly struct RequestBody : IDisposable
 {
     private const int FirstBuffer = 16 << 10;
+    private const int FirstBufferMost = 2 << 20;
     private readonly byte[] _buffer;
     private readonly InFlight _inFlight;
 
@@ -55,7 +56,7 @@ internal readonly struct RequestBody : IDisposable
 
     private static async Task<RequestBody> ReadAsync(Stream body, long? announced, long limit, InFlight inFlight, CancellationToken cancellation)
     {
-        var buffer = Rent((int)Math.Clamp(announced + 1 ?? FirstBuffer, 1, 1 << 20), inFlight); // what is announced need not come
+        var buffer = Rent((int)Math.Clamp(announced + 1 ?? FirstBuffer, 1, FirstBufferMost), inFlight); // what is announced need not come
         var length = 0;
         try
         {
@@ -65,7 +66,7 @@ internal readonly struct RequestBody : IDisposable
                 if (length > limit)
                     throw TooLarge(limit);
                 if (length == buffer.Length)
-                    buffer = Grow(buffer, inFlight);
+                    buffer = Grow(buffer, announced, inFlight);
             }
             return new RequestBody(buffer, length, inFlight);
         }
@@ -90,9 +91,10 @@ internal readonly struct RequestBody : IDisposable
         return buffer;
     }
 
-    private static byte[] Grow(byte[] buffer, InFlight inFlight)
+    /// <summary>Twice as much; where more was announced, up to eight times, since so much has come.</summary>
+    private static byte[] Grow(byte[] buffer, long? announced, InFlight inFlight)
     {
-        var larger = Rent(checked(2 * buffer.Length), inFlight);
+        var larger = Rent(checked((int)Math.Clamp(announced + 1 ?? 0, 2L * buffer.Length, 8L * buffer.Length)), inFlight);
         buffer.CopyTo(larger, 0);
         ArrayPool<byte>.Shared.Return(buffer);
         inFlight.Release(buffer.Length);

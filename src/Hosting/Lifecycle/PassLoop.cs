@@ -68,10 +68,9 @@ public abstract class PassLoop(TimeSpan every, TimeProvider time, ILogger logger
 
     private async Task WaitAsync(CancellationToken stopping)
     {
-        using var timer = new CancellationTokenSource(every, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, stopping);
-        try { await _wake.WaitAsync(either.Token); }
-        catch (OperationCanceledException) { } // time for the next pass, or to leave
+        using var timer = time.CreateTimer(static loop => ((PassLoop)loop!).Wake(), this, every, Timeout.InfiniteTimeSpan);
+        try { await _wake.WaitAsync(stopping); }
+        catch (OperationCanceledException) { } // the process leaves
     }
 
     public override void Dispose()
