@@ -60,24 +60,26 @@ foreach (var scenario in scenarios)
     var model = Model.Of(scenario.Model);
     var request = Request(model, scenario.Rows, scenario.Binary);
     await Clients.LoadAsync(request, scenario.Clients, 2 * time);
-    var figures = new List<(double PerSecond, double Share, double Cpu, double CpuShare, double Allocated)>();
+    var figures = new List<(double PerSecond, double Share, double Cpu, double CpuShare)>();
+    var (allocated, answered) = (await server.AllocatedAsync(), 0L); // over all rounds: the runtime counts at its collections, which may be seconds apart
     for (var round = 0; round < rounds; round++)
     {
         var before = RunDirect(model, best[model.Name], time / 8);
-        var (cpu, allocated, began) = (server.Cpu(), await server.AllocatedAsync(), Stopwatch.GetTimestamp());
+        var (cpu, began) = (server.Cpu(), Stopwatch.GetTimestamp());
         var answers = await Clients.LoadAsync(request, scenario.Clients, time / 2.5);
         var rows = (double)answers * scenario.Rows;
         var perSecond = rows / Stopwatch.GetElapsedTime(began).TotalSeconds;
         var micros = (server.Cpu() - cpu).TotalMicroseconds / rows;
-        var grown = await server.AllocatedAsync() - allocated;
+        answered += answers;
         var after = RunDirect(model, best[model.Name], time / 8);
-        figures.Add((perSecond, 2 * perSecond / (before.PerSecond + after.PerSecond), micros, (before.CpuMicros + after.CpuMicros) / 2 / micros, grown / answers));
+        figures.Add((perSecond, 2 * perSecond / (before.PerSecond + after.PerSecond), micros, (before.CpuMicros + after.CpuMicros) / 2 / micros));
     }
+    var each = (await server.AllocatedAsync() - allocated) / answered;
     Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-        $"| {scenario.Name} | {Median(f => f.PerSecond):#,0} | {Median(f => f.Share):0.0 %} [{Quarter(1):0.0 %}-{Quarter(3):0.0 %}] | {Median(f => f.Cpu):0.0} | {Median(f => f.CpuShare):0.0 %} | {Median(f => f.Allocated):#,0} B |"));
+        $"| {scenario.Name} | {Median(f => f.PerSecond):#,0} | {Median(f => f.Share):0.0 %} [{Quarter(1):0.0 %}-{Quarter(3):0.0 %}] | {Median(f => f.Cpu):0.0} | {Median(f => f.CpuShare):0.0 %} | {each:#,0} B |"));
 
     double Quarter(int quarter) => figures.Select(f => f.Share).Order().ElementAt(rounds * quarter / 4);
-    double Median(Func<(double PerSecond, double Share, double Cpu, double CpuShare, double Allocated), double> figure) => MedianOf(figures.Select(figure));
+    double Median(Func<(double PerSecond, double Share, double Cpu, double CpuShare), double> figure) => MedianOf(figures.Select(figure));
 }
 
 static double MedianOf(IEnumerable<double> values) => values.Order().ElementAt(values.Count() / 2);

@@ -23,6 +23,9 @@ internal sealed class Plant : IAsyncDisposable
 
     public string Folder { get; } = Path.Combine(Repository.Root, "artifacts", "drill");
 
+    /// <summary>The workers' model repository.</summary>
+    public string Models => Path.Combine(Folder, "models");
+
     public ApiServer Kubernetes { get; private set; } = null!;
 
     public Kubelet Kubelet { get; private set; } = null!;
@@ -41,6 +44,12 @@ internal sealed class Plant : IAsyncDisposable
 
     public async Task StartAsync(string rules)
     {
+        foreach (var file in Directory.EnumerateFiles(Repository.Models, "*", SearchOption.AllDirectories))
+        {
+            var copy = Path.Combine(Models, Path.GetRelativePath(Repository.Models, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            File.Copy(file, copy);
+        }
         var metricsPort = Node.FreePort();
         Environment.SetEnvironmentVariable("BROKER_METRICS_PORT", Node.Text(metricsPort)); // the script's own switch
         _rabbit = await LocalServer.StartRabbitAsync();
@@ -187,7 +196,7 @@ internal sealed class Plant : IAsyncDisposable
             ["MILLRACE__STORE__URL"] = $"postgres://postgres@127.0.0.1:{_postgres.Port}/postgres",
             ["MILLRACE__STORE__ALLOWNOTDURABLE"] = "true",
             ["MILLRACE__STORE__MAXCONNECTIONS"] = "10",
-            ["MILLRACE__MODELS__PATH"] = Repository.Models,
+            ["MILLRACE__MODELS__PATH"] = Models,
             ["MILLRACE__WORKER__LEASE"] = "00:00:05",
             ["MILLRACE__WORKER__BACKOFF"] = "00:00:00.500",
             ["MILLRACE__WORKER__LONGESTBACKOFF"] = "00:00:05",

@@ -19,7 +19,7 @@ internal static class Scenarios
     {
         var all = new (string Name, Func<Plant, Task> Run)[]
         {
-            ("latency", LatencyAsync), ("errors", ErrorsAsync), ("broker", BrokerAsync), ("workers", WorkersAsync), ("leases", LeasesAsync), ("messages", MessagesAsync), ("store", StoreAsync),
+            ("latency", LatencyAsync), ("errors", ErrorsAsync), ("broker", BrokerAsync), ("workers", WorkersAsync), ("leases", LeasesAsync), ("messages", MessagesAsync), ("models", ModelsAsync), ("store", StoreAsync),
         };
         foreach (var program in (string[])["prometheus", "prometheus-alertmanager"])
         {
@@ -147,6 +147,16 @@ internal static class Scenarios
         Judge("messages", "MillraceDeadLetters", true, "", dead, await ClearsAsync(plant, "MillraceDeadLetters", watch, 180));
     }
 
+    private static async Task ModelsAsync(Plant plant)
+    {
+        var watch = Begin("models: a new version is no model");
+        var version = Directory.CreateDirectory(Path.Combine(plant.Models, "digits", "99"));
+        await File.WriteAllTextAsync(Path.Combine(version.FullName, "model.onnx"), "not a model");
+        var fired = await FiresAsync(plant, "MillraceModelVersionFaulty", watch, 90, ("model", "digits"));
+        version.Delete(recursive: true);
+        Judge("models", "MillraceModelVersionFaulty", true, "the old version served on", fired, await ClearsAsync(plant, "MillraceModelVersionFaulty", watch, 90));
+    }
+
     private static async Task StoreAsync(Plant plant)
     {
         var (before, rolledBack) = (plant.Traffic, plant.Record("lastRollback"));
@@ -191,9 +201,9 @@ internal static class Scenarios
     {
         static string Seconds(TimeSpan? at) => at is { } t ? string.Create(CultureInfo.InvariantCulture, $"+{t.TotalSeconds:0.0}") : "";
         Console.WriteLine();
-        Console.WriteLine($"{"scenario",-10} {"alert",-24} {"seen at s",9} {"clear at s",10}  verdict");
+        Console.WriteLine($"{"scenario",-10} {"alert",-27} {"seen at s",9} {"clear at s",10}  verdict");
         foreach (var v in Verdicts)
-            Console.WriteLine($"{v.Scenario,-10} {v.Alert,-24} {Seconds(v.Fired),9} {Seconds(v.Cleared),10}  {(v.IsWell ? "ok" : "FAILED")}{(v.Note.Length > 0 ? ": " + v.Note : "")}");
+            Console.WriteLine($"{v.Scenario,-10} {v.Alert,-27} {Seconds(v.Fired),9} {Seconds(v.Cleared),10}  {(v.IsWell ? "ok" : "FAILED")}{(v.Note.Length > 0 ? ": " + v.Note : "")}");
         return Verdicts.All(v => v.IsWell) ? 0 : 1;
     }
 

@@ -34,7 +34,7 @@ internal sealed record ServedVersion(
             Settings = best.Settings,
             InstancesPerWorker = best.Instances,
             HeldBack = held.FirstOrDefault(h => h.Model == best.Name && h.Version == best.Version && h.Hash == best.Hash),
-            Fault = same.FirstOrDefault(a => a is { State: ModelState.Unavailable or ModelState.Ready, IsRemembered: false, Reason.Length: > 0 })?.Reason,
+            Fault = same.FirstOrDefault(a => a is { State: ModelState.Unavailable or ModelState.Ready, IsRemembered: false, Reason: not ("" or ModelWish.UnloadedReason) })?.Reason,
         };
 
         static bool IsLive(AnnouncedModel announced) => announced is { State: ModelState.Ready, IsRemembered: false };

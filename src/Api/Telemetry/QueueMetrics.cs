@@ -7,7 +7,7 @@ using Prometheus;
 
 namespace Millrace.Api.Telemetry;
 
-/// <summary>Queues and workers of the whole installation, as this replica last read them, and what it has in hand itself.</summary>
+/// <summary>Queues, workers and models of the whole installation, as this replica last read them, and what it has in hand itself.</summary>
 internal sealed class QueueMetrics
 {
     private readonly BacklogMeter _backlog;
@@ -18,6 +18,7 @@ internal sealed class QueueMetrics
     private readonly Gauge _wait;
     private readonly Gauge _workers;
     private readonly Gauge _sync;
+    private readonly Gauge _versions;
 
     public QueueMetrics(Instruments instruments, BacklogMeter backlog, ModelCatalog catalog, SyncLane lane, InFlight inFlight)
     {
@@ -27,6 +28,7 @@ internal sealed class QueueMetrics
         _wait = instruments.Gauge("millrace_queue_estimated_wait_seconds", "How long a job at the queue's end would wait, by the pace of the last seconds; 0 when nothing can be said.", "model");
         _workers = instruments.Gauge("millrace_workers", "Live workers that have the model ready; each replica shows the same.", "model");
         _sync = instruments.Gauge("millrace_sync_requests", "Synchronous requests in work or waiting in this replica.", "model");
+        _versions = instruments.Gauge("millrace_model_versions", "Versions that are ready; faulty: what lies in a worker's repository can't be loaded (POST /v2/repository/index tells why), and an older file of it may serve on; held_back: out of the traffic as too slow or failing too often. Each replica shows the same.", "model", "state");
         var requests = instruments.Gauge("millrace_requests_in_flight", "Requests in work in this replica.");
         var waiting = instruments.Gauge("millrace_requests_waiting", "Requests in this replica that wait for a job's end.");
         var bodies = instruments.Gauge("millrace_bodies_bytes", "Bytes of all bodies in memory.");
@@ -51,6 +53,11 @@ internal sealed class QueueMetrics
             _wait.WithLabels(model.Name).Set(queued / _backlog.PerSecond(model.Name) ?? 0);
             _workers.WithLabels(model.Name).Set(model.Workers);
             _sync.WithLabels(model.Name).Set(sync.GetValueOrDefault(model.Name));
+            _versions.WithLabels(model.Name, "ready").Set(model.Versions.Count(v => v.IsReady));
+            _versions.WithLabels(model.Name, "faulty").Set(model.Versions.Count(v => v.Fault is not null));
+            _versions.WithLabels(model.Name, "held_back").Set(model.Versions.Count(v => v.HeldBack is not null));
         }
+        foreach (var gone in _versions.GetAllLabelValues().Where(l => _catalog.Find(l[0]) is null))
+            _versions.RemoveLabelled(gone); // a fault would be told of for ever
     }
 }

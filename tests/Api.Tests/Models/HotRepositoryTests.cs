@@ -13,6 +13,9 @@ public sealed class HotRepositoryTests : IDisposable
 
     public void Dispose() => _models.Dispose();
 
+    private static async Task<double> VersionsAsync(MillraceServer server, string state) =>
+        (await Scrape.OfAsync(server.Management)).Sum("millrace_model_versions", ("model", "stepper"), ("state", state));
+
     [Fact]
     public async Task Given_a_single_file_When_started_Then_it_is_version_1_of_the_model_of_its_name()
     {
@@ -106,10 +109,12 @@ public sealed class HotRepositoryTests : IDisposable
         await server.Client.UntilIndexAsync("stepper", "2", "UNAVAILABLE");
         Assert.Contains("no ONNX model", (await server.Client.IndexAsync("stepper", "2")).Reason);
         (await server.Client.InferAsync("stepper", One)).MustBe(200).MustGive("OUT", 2f);
+        Assert.Equal((1, 1), (await VersionsAsync(server, "ready"), await VersionsAsync(server, "faulty")));
 
         _models.Put("stepper", "2", "stepper", "2");
         await server.Client.UntilIndexAsync("stepper", "2", "READY");
         (await server.Client.InferAsync("stepper", One)).MustBe(200).MustGive("OUT", 3f);
+        Assert.Equal((2, 0), (await VersionsAsync(server, "ready"), await VersionsAsync(server, "faulty")));
     }
 
     [Fact]
@@ -122,6 +127,7 @@ public sealed class HotRepositoryTests : IDisposable
         _models.Put("stepper", "1", "cold");
         await Waiting.UntilAsync(async () => (await server.Client.IndexAsync("stepper", "1")).Reason.Contains("no ONNX model", StringComparison.Ordinal), "it was tried");
 
+        Assert.Equal((1, 1), (await VersionsAsync(server, "ready"), await VersionsAsync(server, "faulty")));
         Assert.Equal(("READY", hash), ((await server.Client.IndexAsync("stepper", "1")).State, await server.Client.HashAsync("stepper", "1")));
         Assert.Contains("no ONNX model", (string?)(await server.Client.PostAsync("/v2/repository/models/stepper/load", "")).MustBe(503, "model_not_ready").Json["error"]);
         (await server.Client.InferAsync("stepper", One)).MustBe(200).MustGive("OUT", 2f);
@@ -148,6 +154,7 @@ public sealed class HotRepositoryTests : IDisposable
         (await server.Client.InferAsync("stepper", One)).MustBe(404, "model_not_found");
         (await server.Client.InferAsync("other", One)).MustBe(200);
         Assert.Equal("""{"models":["other"]}""", (await server.Client.FetchAsync("/v2/models")).Text);
+        Assert.Equal((0, 1), (await VersionsAsync(server, "ready"), (await Scrape.OfAsync(server.Management)).Sum("millrace_model_versions", ("model", "other"), ("state", "ready"))));
     }
 
     [Fact]

@@ -25,11 +25,14 @@ public sealed class CanaryTests
         for (var at = 0; at < 20; at++)
             (await server.Client.InferAsync("m", Bodies.In("FP32", 1))).MustBe(200).MustGive("OUT", 2f);
         Assert.Equal(500, (await server.Client.PostAsync("/v2/models/m/versions/2/infer", Bodies.In("FP32", 1))).Status); // who names it gets it
-        Assert.Equal(1, (await Scrape.OfAsync(server.Management)).Sum("millrace_canary_held_back_total", ("model", "m")));
+        var scrape = await Scrape.OfAsync(server.Management);
+        Assert.Equal(1, scrape.Sum("millrace_canary_held_back_total", ("model", "m")));
+        Assert.Equal((2, 1), (scrape.Sum("millrace_model_versions", ("model", "m"), ("state", "ready")), scrape.Sum("millrace_model_versions", ("model", "m"), ("state", "held_back"))));
 
         Assert.Equal(204, (await server.Client.AskAsync(HttpMethod.Post, "/v1/traffic/m/versions/2/release")).Status);
         var released = await server.Client.TrafficAsync("2");
         Assert.Equal((0.4, null), ((double)released["share"]!, released["held_back"]));
+        Assert.Equal(0, (await Scrape.OfAsync(server.Management)).Sum("millrace_model_versions", ("model", "m"), ("state", "held_back")));
         (await server.Client.AskAsync(HttpMethod.Post, "/v1/traffic/m/versions/2/release")).MustBe(404, "not_found");
         var audit = (await server.Client.FetchAsync("/v1/audit")).MustBe(200).Json["data"]!.AsArray();
         Assert.Contains(audit, r => (string?)r!["action"] == "traffic.release" && (string?)r["target"] == "m/2" && (string?)r["outcome"] == "done");
