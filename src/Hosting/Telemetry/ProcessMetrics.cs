@@ -17,7 +17,7 @@ internal sealed class ProcessMetrics
         var allocated = instruments.Counter("millrace_allocated_bytes_total", "Bytes allocated on the managed heap since the start.");
         instruments.OnScrape(() =>
         {
-            allocated.IncTo(GC.GetTotalAllocatedBytes());
+            allocated.IncTo(GC.GetTotalAllocatedBytes(precise: true)); // else it is as of the last collection
             circuit.WithLabels("store").Set(Value(store.Breaker.State));
             circuit.WithLabels("broker").Set(broker.Alarm is null ? Value(broker.Circuit) : 1);
         });
