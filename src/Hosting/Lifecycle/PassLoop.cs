@@ -37,6 +37,7 @@ public abstract class PassLoop(TimeSpan every, TimeProvider time, ILogger logger
             return;
         try { _wake.Release(); }
         catch (SemaphoreFullException) { } // somebody else woke it just now
+        catch (ObjectDisposedException) { } // the process leaves
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
