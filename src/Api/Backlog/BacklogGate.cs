@@ -19,10 +19,11 @@ internal sealed class BacklogGate(BacklogMeter meter, BacklogOptions options, Ti
     {
         if (await RefuseManyAsync(caller, 1, cancellation) is { } own)
             return own;
-        var isFull = await IsFullAsync(() => meter.Queued(model), options.MaxJobs, cancellation);
-        var rate = meter.PerSecond(model);
-        if (isFull && meter.Queued(model) is var queued)
-            return Full($"{queued} jobs wait for model {model}; {options.MaxJobs} are the most.", rate is { } known ? (queued - options.MaxJobs + 1) / known : UnknownRetry);
+        if (await IsFullAsync(static (meter, model) => meter.Queued(model), model, options.MaxJobs, cancellation))
+        {
+            var queued = meter.Queued(model);
+            return Full($"{queued} jobs wait for model {model}; {options.MaxJobs} are the most.", meter.PerSecond(model) is { } rate ? (queued - options.MaxJobs + 1) / rate : UnknownRetry);
+        }
         var longest = options.Models.GetValueOrDefault(model, options.MaxWait) is var most && most > TimeSpan.Zero && most < expiresIn ? most : expiresIn;
         return meter.Wait(caller.Tenant, model) * Margin is { } wait && wait > longest
             ? Full($"A job for model {model} would wait about {Math.Ceiling(wait.TotalSeconds)} s, and may wait {longest.TotalSeconds} s.", (wait - longest).TotalSeconds) : null;
@@ -31,7 +32,7 @@ internal sealed class BacklogGate(BacklogMeter meter, BacklogOptions options, Ti
     /// <summary>Null when the tenant may have so many more jobs open.</summary>
     public async Task<Refusal?> RefuseManyAsync(Caller caller, int jobs, CancellationToken cancellation)
     {
-        if (caller.IsOpen || !await IsFullAsync(() => meter.Open(caller.Tenant) + jobs - 1, options.MaxTenantJobs, cancellation))
+        if (caller.IsOpen || !await IsFullAsync(static (meter, tenant) => meter.Open(tenant), caller.Tenant, options.MaxTenantJobs - jobs + 1, cancellation))
             return null;
         var open = meter.Open(caller.Tenant);
         var rate = meter.Models.Sum(m => meter.PerSecond(m) ?? 0);
@@ -54,15 +55,16 @@ internal sealed class BacklogGate(BacklogMeter meter, BacklogOptions options, Ti
     }
 
     /// <summary>What this replica knows may be a second old, and other replicas accept too: near the limit it looks again.</summary>
-    private async Task<bool> IsFullAsync(Func<long> count, long limit, CancellationToken cancellation)
+    /// <param name="of">The model or the tenant whose jobs are counted.</param>
+    private async Task<bool> IsFullAsync(Func<BacklogMeter, string, long> count, string of, long limit, CancellationToken cancellation)
     {
-        if (count() < limit * 0.9)
+        if (count(meter, of) < limit * 0.9)
             return false;
         await meter.RefreshAsync(cancellation);
-        if (count() < limit)
+        if (count(meter, of) < limit)
             return false;
         await meter.ConfirmAsync(cancellation);
-        return count() >= limit;
+        return count(meter, of) >= limit;
     }
 
     private static Refusal Full(string detail, double seconds) => new(ErrorCode.QueueFull, detail) { RetryAfter = Seconds(seconds) };

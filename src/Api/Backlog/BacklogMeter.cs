@@ -93,16 +93,19 @@ internal sealed class BacklogMeter(
         {
             if (_readBegan > asked)
                 return _now; // those who waited together share one
-            var began = _readBegan = Time.GetTimestamp();
+            int known;
             lock (_gate)
-                _sinceRead.Clear();
+                known = _sinceRead.Count;
+            var began = Time.GetTimestamp();
             var now = new Snapshot(await jobs.ReadQueuesAsync(null, cancellation));
             lock (_gate)
             {
+                _sinceRead.RemoveRange(0, known);
                 foreach (var (tenant, model) in _sinceRead) // whether the store told of them is not known: counted twice they cost a place for a moment, forgotten they would pass the limit
                     now.Add(tenant, model);
                 _now = now;
             }
+            _readBegan = began;
             _readTook = Time.GetElapsedTime(began);
             Volatile.Write(ref _readAt, Time.GetTimestamp());
             return now;

@@ -22,7 +22,7 @@ internal sealed record ServedVersion(
     /// <summary>Why it gets no calls that name no version; null when it may.</summary>
     public HeldBackVersion? HeldBack { get; private init; }
 
-    /// <summary>Why a live worker has it not, though another may, or not what lies in its repository now; null when none says so.</summary>
+    /// <summary>Why a live worker has it not, though another may, or not what lies in its repository now; null when none says so, or it was unloaded on request.</summary>
     public string? Fault { get; private init; }
 
     public static ServedVersion From(IReadOnlyList<AnnouncedModel> same, IReadOnlyList<HeldBackVersion> held)
