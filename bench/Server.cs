@@ -46,6 +46,7 @@ internal sealed class Server : IDisposable
             catch (HttpRequestException) { }
             await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System);
         }
+        server.Dispose();
         throw new InvalidOperationException("Millrace was not ready in half a minute.");
     }
 

@@ -53,7 +53,7 @@ Console.WriteLine();
 Console.WriteLine("| scenario | rows/s | of the direct best | CPU us a row | direct CPU : its CPU | allocated a request |");
 Console.WriteLine("|---|--:|--:|--:|--:|--:|");
 using var server = await Server.StartAsync("bench/models", "mlp");
-foreach (var binary in (bool[])[false, true]) // a model that takes milliseconds would leave the JIT at work for minutes
+foreach (var binary in (bool[])[false, true]) // a fast model brings the JIT to its end sooner
     await Clients.LoadAsync(Request(Model.Of("mlp"), 1, binary), 64, TimeSpan.FromSeconds(8));
 foreach (var scenario in scenarios)
 {
@@ -61,7 +61,7 @@ foreach (var scenario in scenarios)
     var request = Request(model, scenario.Rows, scenario.Binary);
     await Clients.LoadAsync(request, scenario.Clients, 2 * time);
     var figures = new List<(double PerSecond, double Share, double Cpu, double CpuShare)>();
-    var (allocated, answered) = (await server.AllocatedAsync(), 0L); // over all rounds: the runtime counts at its collections, which may be seconds apart
+    var (allocated, answered) = (await server.AllocatedAsync(), 0L);
     for (var round = 0; round < rounds; round++)
     {
         var before = RunDirect(model, best[model.Name], time / 8);

@@ -14,7 +14,7 @@ const string infer = "/v2/models/sleep/infer";
 Console.WriteLine("| lane, setting | load | offered/s | served/s | admitted p50 ms | admitted p99 ms | p99 : at 80 % | refused | refused p50 ms | memory MiB |");
 Console.WriteLine("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|");
 double calm, capacity;
-using (var server = await Server.StartAsync("tests/models", "sleep", "Millrace:Models:Names=sleep"))
+using (var server = await StartAsync())
 {
     await Load.CapacityAsync(server, infer, inference, 4, TimeSpan.FromSeconds(5)); // both sides compile as they run
     capacity = await Load.CapacityAsync(server, infer, inference, 4, TimeSpan.FromSeconds(5));
@@ -22,12 +22,12 @@ using (var server = await Server.StartAsync("tests/models", "sleep", "Millrace:M
     await PhaseAsync(server, "sync, as it is", "5 x", 5 * capacity, calm);
 }
 var most = TimeSpan.FromMilliseconds(calm);
-using (var server = await Server.StartAsync("tests/models", "sleep", "Millrace:Models:Names=sleep", $"Millrace:Sync:MaxWait={most:c}"))
+using (var server = await StartAsync($"Millrace:Sync:MaxWait={most:c}"))
 {
     await Load.CapacityAsync(server, infer, inference, 4, TimeSpan.FromSeconds(10));
     await PhaseAsync(server, $"sync, MaxWait {calm:0} ms", "5 x", 5 * capacity, calm);
 }
-using (var server = await Server.StartAsync("tests/models", "sleep", "Millrace:Models:Names=sleep"))
+using (var server = await StartAsync())
 {
     const string jobs = "/v1/jobs";
     var job = $$"""{"model":"sleep","inference":{{inference}},"expires_in":2}""";
@@ -45,6 +45,9 @@ using (var server = await Server.StartAsync("tests/models", "sleep", "Millrace:M
     Console.WriteLine();
     Console.WriteLine($"Of {accepted.Length} accepted jobs: {string.Join(", ", states.Select(s => $"{s.Value} {s.Key}"))}; none is without an end.");
 }
+
+// The model of the tests that takes about as long as it is told.
+static Task<Server> StartAsync(params string[] settings) => Server.StartAsync("tests/models", "sleep", ["Millrace:Models:Names=sleep", .. settings]);
 
 async Task<double> PhaseAsync(Server server, string lane, string load, double perSecond, double? calmP99)
 {
