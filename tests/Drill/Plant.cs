@@ -44,12 +44,7 @@ internal sealed class Plant : IAsyncDisposable
 
     public async Task StartAsync(string rules)
     {
-        foreach (var file in Directory.EnumerateFiles(Repository.Models, "*", SearchOption.AllDirectories))
-        {
-            var copy = Path.Combine(Models, Path.GetRelativePath(Repository.Models, file));
-            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
-            File.Copy(file, copy);
-        }
+        Repository.Copy(Repository.Models, Models);
         var metricsPort = Node.FreePort();
         Environment.SetEnvironmentVariable("BROKER_METRICS_PORT", Node.Text(metricsPort)); // the script's own switch
         _rabbit = await LocalServer.StartRabbitAsync();

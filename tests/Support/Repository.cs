@@ -10,6 +10,17 @@ public static class Repository
     /// <summary>The fixture models of the protocol's checklist.</summary>
     public static string TestModels => Path.Combine(Root, "tests", "models");
 
+    /// <summary>Copies the folder of a model, or of many; where to is made.</summary>
+    public static void Copy(string from, string to)
+    {
+        foreach (var file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories))
+        {
+            var copy = Path.Combine(to, Path.GetRelativePath(from, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            File.Copy(file, copy);
+        }
+    }
+
     private static string Find()
     {
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)

@@ -4,6 +4,7 @@ using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json.Nodes;
 using Millrace.Rehearsal.Scaling;
+using Millrace.Tests.Support;
 
 namespace Millrace.Rehearsal.Run;
 
@@ -25,9 +26,7 @@ internal sealed class BrokerFigures : IDisposable
         using var admin = Client(port, "guest", "guest");
         var host = Uri.EscapeDataString(virtualHost);
         var password = Guid.NewGuid().ToString("N");
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
-        while (!await AnswersAsync(admin)) // the broker takes connections a little earlier than its plugin does
-            await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, deadline.Token);
+        await Waiting.UntilAsync(() => AnswersAsync(admin), "the broker's plugin answers", 60); // it does so a little later than the broker takes connections
         await PutAsync(admin, $"/api/vhosts/{host}", new { });
         await PutAsync(admin, $"/api/permissions/{host}/guest", new { configure = ".*", write = ".*", read = ".*" });
         await PutAsync(admin, $"/api/users/{User}", new { password, tags = "management" });

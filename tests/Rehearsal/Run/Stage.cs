@@ -145,12 +145,8 @@ internal sealed class Stage : IAsyncDisposable
     {
         var repository = Path.Combine(folder, "models");
         Directory.CreateDirectory(repository);
-        foreach (var file in models.SelectMany(m => Directory.EnumerateFiles(m, "*", SearchOption.AllDirectories), (model, file) => (Model: model, Path: file))) // a link out of a repository is refused
-        {
-            var copy = Path.Combine(repository, Path.GetRelativePath(Path.GetDirectoryName(file.Model)!, file.Path));
-            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
-            File.Copy(file.Path, copy);
-        }
+        foreach (var model in models) // a link out of a repository is refused
+            Repository.Copy(model, Path.Combine(repository, Path.GetFileName(model)));
         return repository;
     }
 }
